@@ -1,1 +1,4 @@
 //! neo4j-okta-operator.
+
+pub mod api;
+pub mod plan;

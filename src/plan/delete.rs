@@ -1,0 +1,69 @@
+//! An account under deletion: its app goes, then its finalizer. Pure.
+//!
+//! Never runs the plan of the living, needs no valid spec, and never touches an
+//! app without our marker, whatever the status says.
+
+use super::desired::Desired;
+use super::locate::{Located, of_account};
+use super::observed::{App, Observed};
+use super::step::{Next, Retry, Step};
+use super::blocked;
+use crate::api::OnDelete;
+use crate::api::conditions::Reason;
+use k8s_openapi::jiff::Timestamp;
+
+pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Next {
+    if !observed.finalizer {
+        return Next::Settled { wake: Timestamp::MAX };
+    }
+    let app_id = match (&observed.memory.app, of_account(desired, observed)) {
+        (App::Absent, _) | (_, Located::Nowhere) => return Next::Do(Step::RemoveFinalizer),
+        (_, Located::Known(app_id)) => app_id,
+        (_, Located::Look(_) | Located::Hidden) if abandon => return Next::Do(Step::RemoveFinalizer),
+        (_, Located::Look(look)) => return look,
+        (_, Located::Hidden) => {
+            return blocked(
+                Reason::Deleting,
+                "Okta has the client but shows no app for it; trying again",
+                Retry::Backoff,
+            );
+        }
+    };
+    if abandon {
+        return Next::Do(Step::Abandon { app_id });
+    }
+    let view = match &observed.memory.app {
+        App::Present(view) => view,
+        App::Unknown | App::Absent => return Next::Do(Step::ReadApp { app_id }),
+    };
+    if !desired.owns(view.marker.as_ref()) {
+        return Next::Do(Step::RemoveFinalizer);
+    }
+    if desired.issuer.allow_list && !observed.memory.left {
+        return Next::Do(Step::Leave { client_id: view.client_id.clone() });
+    }
+    match (view.active, desired.issuer.on_delete) {
+        (true, _) => Next::Do(Step::DeactivateApp { app_id }),
+        (false, OnDelete::Delete) => Next::Do(Step::DeleteApp { app_id }),
+        (false, OnDelete::Deactivate) => Next::Do(Step::RemoveFinalizer),
+    }
+}
+
+/// An account whose issuer is gone: nothing can be done at Okta.
+#[must_use]
+pub fn without_issuer(observed_finalizer: bool, abandon: bool, issuer: &str, account: &str) -> Next {
+    if !observed_finalizer {
+        return Next::Settled { wake: Timestamp::MAX };
+    }
+    if abandon {
+        return Next::Do(Step::RemoveFinalizer);
+    }
+    blocked(
+        Reason::OktaUnreachable,
+        format!(
+            "OktaIssuer {issuer} is missing or cannot sign in, so the app cannot be removed; repair it, or leave the app behind with: kubectl annotate n4jsa {account} {}=true",
+            crate::api::names::ANNOTATION_ABANDON
+        ),
+        Retry::Backoff,
+    )
+}

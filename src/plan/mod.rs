@@ -1,0 +1,98 @@
+//! The planner: from what is desired and what is observed, the one next effect.
+//!
+//! Everything here is pure: no I/O, no clock, no randomness, no client. The
+//! shell in `controller/` loops `next` → carry out → `absorb`; since each step
+//! is one effect, a crash between any two of them resumes by itself.
+
+pub mod allow;
+pub mod app;
+pub mod check;
+mod delete;
+pub mod desired;
+pub mod identity;
+mod live;
+mod locate;
+pub mod observed;
+mod register;
+pub mod schedule;
+pub mod secret_meta;
+pub mod step;
+mod stop;
+mod token;
+
+use k8s_openapi::jiff::Timestamp;
+
+pub use delete::without_issuer;
+pub use desired::{Desired, Wish};
+pub use live::horizon;
+pub use observed::Observed;
+pub use step::{Blocked, Effect, Next, Retry, Step};
+
+use crate::api::conditions::Reason;
+use secret_meta::Slot;
+
+/// The one next effect for an account, or why there is none.
+#[must_use]
+pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
+    match &desired.wish {
+        Wish::Deleted { abandon } => delete::next(desired, observed, *abandon),
+        Wish::Live => live::next(desired, observed, now),
+        Wish::Suspended => stop::next(
+            desired,
+            observed,
+            Reason::Suspended,
+            "spec.suspended is true; set it to false to resume".to_owned(),
+        ),
+        Wish::NotAllowed(why) => stop::not_allowed(desired, observed, why, now),
+    }
+}
+
+fn blocked(reason: Reason, message: impl Into<String>, retry: Retry) -> Next {
+    Next::Blocked(Blocked { reason, message: message.into(), retry })
+}
+
+/// Okta may still be catching up with a write of ours: look again soon.
+fn settling(now: Timestamp, what: &str) -> Next {
+    blocked(
+        Reason::Settling,
+        format!("{what}; Okta may take up to a minute to show a change everywhere"),
+        Retry::At(schedule::after(now, schedule::SETTLING_RETRY)),
+    )
+}
+
+/// A Secret under our name that we must not write.
+fn conflict(desired: &Desired, observed: &Observed) -> Option<Next> {
+    for (slot, spec) in [(&observed.credentials, &desired.credentials), (&observed.token, &desired.token)] {
+        match slot {
+            Slot::Foreign => {
+                return Some(blocked(
+                    Reason::SecretConflict,
+                    format!(
+                        "Secret {} exists and is not this account's; delete it, or create the account anew with another name in spec.credentialsSecret.name or spec.tokenSecret.name",
+                        spec.name
+                    ),
+                    Retry::Backoff,
+                ));
+            }
+            Slot::Predecessor => {
+                return Some(blocked(
+                    Reason::WaitingForGarbageCollection,
+                    format!("Secret {} is of a deleted account of this name and about to be collected", spec.name),
+                    Retry::Backoff,
+                ));
+            }
+            Slot::Ours(meta) if meta.deleting => {
+                return Some(blocked(
+                    Reason::WaitingForGarbageCollection,
+                    format!("Secret {} is being deleted; something else holds it by a finalizer", spec.name),
+                    Retry::Backoff,
+                ));
+            }
+            Slot::Absent | Slot::Ours(_) => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

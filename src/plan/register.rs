@@ -1,0 +1,297 @@
+//! From nothing to proved credentials: stage → create → admit → prove → promote.
+//! Also their repair when a Secret was lost or damaged, and a change of method.
+//! Pure.
+//!
+//! Each step leaves the world such that a crash after it resumes here. The
+//! client id, the label as sent and the secret stand in Kubernetes before Okta
+//! hears of them, so neither can be lost and no second app can come to be.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::app::method_name;
+use super::desired::Desired;
+use super::locate::{Located, by_client_id};
+use super::observed::{App, Observed};
+use super::schedule::{self, TENANT_CREDENTIALS_INTERVAL};
+use super::secret_meta::{ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
+use super::step::{Content, Credential, Next, Purpose, Refusal, Retry, Staged, Step};
+use super::{blocked, settling, token};
+use crate::api::Authentication;
+use crate::api::conditions::Reason;
+use crate::api::names as n;
+
+/// Sees to it that the Secret holds live credentials that Okta has proved, with
+/// the method that the spec asks for. `None` when that is so.
+pub(super) fn credentials(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
+    match &o.credentials {
+        Slot::Ours(meta) => present(d, o, meta, now),
+        Slot::Absent | Slot::Foreign | Slot::Predecessor => Some(absent(d, o, now)),
+    }
+}
+
+fn absent(d: &Desired, o: &Observed, now: Timestamp) -> Next {
+    if o.memory.holds_live {
+        return Next::Do(Step::RewriteCredentials);
+    }
+    if o.memory.registered.is_none() {
+        return stage(d, Purpose::Create, 0);
+    }
+    lost(d, o, now)
+}
+
+fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Next> {
+    let touched = meta.touched.is_some() && meta.touched != o.memory.looked_credentials;
+    let unproved = meta.annotation(n::ANNOTATION_CLIENT_ID).is_none() || meta.annotation(ANNOTATION_STAGED).is_some();
+    let Some(content) = o.content() else {
+        let refused = o.memory.refused.is_some();
+        let other_method = meta.annotation(ANNOTATION_METHOD).is_some_and(|m| m != method_name(d.authentication));
+        return (touched || unproved || refused || other_method).then_some(Next::Do(Step::ReadCredentials));
+    };
+    if touched {
+        return Some(Next::Do(Step::ReadCredentials));
+    }
+    if let Some(staged) = &content.staged {
+        return Some(prove(d, o, content, staged, now));
+    }
+    let Some((_, method)) = &content.live else {
+        return Some(if o.memory.holds_live {
+            Next::Do(Step::RewriteCredentials)
+        } else if o.memory.registered.is_some() {
+            lost(d, o, now)
+        } else {
+            stage(d, Purpose::Create, content.generation)
+        });
+    };
+    if o.memory.edited {
+        return Some(Next::Do(Step::RewriteCredentials));
+    }
+    if *method != d.authentication {
+        // Whoever mounts the token shall notice nothing: a fresh one first.
+        return token::refresh_ahead(d, o, now).or_else(|| Some(stage_anew(d, o, Purpose::Replace)));
+    }
+    refused(d, o, meta, now)
+}
+
+/// Annotation on the credentials Secret: RFC 7591's name of the method of its
+/// live credentials.
+pub(super) const ANNOTATION_METHOD: &str = "neo4j-okta.dev/authentication";
+
+/// Okta knows the app and refuses its live credentials: new ones are needed.
+fn refused(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Next> {
+    if o.memory.refused != Some(Refusal::InvalidClient) || o.settling(now) {
+        return None;
+    }
+    let App::Present(view) = &o.memory.app else { return None };
+    if !view.active {
+        return None;
+    }
+    let earliest = meta.instant(ANNOTATION_ROTATED_AT).map(|at| schedule::after(at, TENANT_CREDENTIALS_INTERVAL));
+    if let Some(earliest) = earliest.filter(|at| *at > now) {
+        return Some(blocked(
+            Reason::InvalidClient,
+            format!("Okta refuses credentials that it accepted before, and they were replaced within the last hour; the next replacement is at {earliest}"),
+            Retry::Backoff,
+        ));
+    }
+    let same_method = view.method == method_name(d.authentication);
+    Some(stage_anew(d, o, if same_method { renewal(d) } else { Purpose::Replace }))
+}
+
+/// The app exists and its credentials are known to nobody: new ones.
+fn lost(d: &Desired, o: &Observed, now: Timestamp) -> Next {
+    let Some(registered) = &o.memory.registered else { return stage(d, Purpose::Create, 0) };
+    let app_id = registered.app_id.clone();
+    match &o.memory.app {
+        App::Unknown => Next::Do(Step::ReadApp { app_id }),
+        App::Absent if o.settling(now) => settling(now, "the app is not there yet"),
+        App::Absent | App::Present(_) => stage_anew(d, o, renewal(d)),
+    }
+}
+
+fn renewal(d: &Desired) -> Purpose {
+    match d.authentication {
+        Authentication::ClientSecretBasic | Authentication::ClientSecretPost => Purpose::Add,
+        Authentication::PrivateKeyJwt => Purpose::Replace,
+    }
+}
+
+fn stage(d: &Desired, purpose: Purpose, generation: u32) -> Next {
+    Next::Do(Step::Stage(Staged {
+        purpose,
+        client_id: d.client_id(generation),
+        label: d.label.clone(),
+        generation,
+        authentication: d.authentication,
+    }))
+}
+
+/// Stages credentials for the registration that exists, or, with
+/// [`Purpose::Create`], for the one after it.
+pub(super) fn stage_anew(d: &Desired, o: &Observed, purpose: Purpose) -> Next {
+    let registered = o.memory.registered.as_ref();
+    let of_secret = o.content().map(|c| c.staged.as_ref().map_or(c.generation, |s| s.generation));
+    let generation = of_secret.or_else(|| registered.map(|r| generation_of(&r.client_id))).unwrap_or(0);
+    if purpose == Purpose::Create {
+        return stage(d, purpose, generation + 1);
+    }
+    let client_id = registered.map_or_else(|| d.client_id(generation), |r| r.client_id.clone());
+    Next::Do(Step::Stage(Staged {
+        purpose,
+        client_id,
+        label: d.label.clone(),
+        generation,
+        authentication: d.authentication,
+    }))
+}
+
+/// The registration that a client id is of: the number behind its last part.
+fn generation_of(client_id: &str) -> u32 {
+    let last = client_id.rsplit('.').next().unwrap_or_default();
+    last.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+/// Brings staged credentials to Okta and has them proved by a token.
+fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Timestamp) -> Next {
+    let in_place = match staged.purpose {
+        Purpose::Create => created(d, o, staged, now),
+        Purpose::Add => added(o, staged),
+        Purpose::Replace => replaced(o),
+    };
+    if let Some(next) = in_place {
+        return next;
+    }
+    // An account that has minted before does not wait for admission again.
+    if content.live.is_none()
+        && let Some(next) = admitted(d, o, staged, now)
+    {
+        return next;
+    }
+    if o.memory.minted.as_ref().is_some_and(|m| m.credential == Credential::Staged) {
+        // Okta let the client in, and that is the proof; whether the token may
+        // be published is another question.
+        return Next::Do(Step::Promote);
+    }
+    match &o.memory.refused {
+        None => Next::Do(Step::Mint(Credential::Staged)),
+        Some(_) if o.settling(now) => token::settle(now),
+        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Create => stage_anew(d, o, renewal(d)),
+        Some(Refusal::InvalidClient) => blocked(
+            Reason::InvalidClient,
+            "Okta refuses the credentials that it was just given; the account's former token is kept while it lives",
+            Retry::Backoff,
+        ),
+        Some(refusal) => token::refusal(d, refusal),
+    }
+}
+
+/// The app exists as described, is active, and answers to the staged client id.
+fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<Next> {
+    if let App::Present(view) = &o.memory.app
+        && !view.client_id.eq_ignore_ascii_case(&staged.client_id)
+    {
+        return Some(unexpected(d, view));
+    }
+    if o.memory.fresh {
+        return Some(Next::Do(Step::CreateApp));
+    }
+    let app_id = match by_client_id(o, &staged.client_id, &staged.label) {
+        Located::Look(look) => return Some(look),
+        Located::Known(app_id) => app_id,
+        Located::Hidden => return Some(settling(now, "Okta has the client and shows no app for it yet")),
+        Located::Nowhere => return Some(nowhere(o)),
+    };
+    let view = match &o.memory.app {
+        App::Present(view) => view,
+        App::Absent if o.settling(now) => return Some(settling(now, "the new app is not there yet")),
+        App::Absent => return Some(stage_anew(d, o, Purpose::Create)),
+        App::Unknown => return Some(Next::Do(Step::ReadApp { app_id })),
+    };
+    if !d.owns(view.marker.as_ref()) {
+        // The client id is somebody else's: never touched, the next one is tried.
+        return Some(stage_anew(d, o, Purpose::Create));
+    }
+    if view.method != method_name(staged.authentication) {
+        return Some(blocked(
+            Reason::UnexpectedAnswer,
+            format!("app {app_id} signs in by {}, asked for was {}; delete the app at Okta to have it registered anew", view.method, method_name(staged.authentication)),
+            Retry::Backoff,
+        ));
+    }
+    if !view.active {
+        return Some(Next::Do(Step::ActivateApp { app_id }));
+    }
+    (!view.as_described).then_some(Next::Do(Step::UpdateApp { app_id }))
+}
+
+/// Okta does not know the client id: create, unless it just refused to.
+fn nowhere(o: &Observed) -> Next {
+    match &o.memory.create_refused {
+        None => Next::Do(Step::CreateApp),
+        Some((reason, words)) => {
+            blocked(*reason, format!("Okta does not register the app: {words}"), Retry::Backoff)
+        }
+    }
+}
+
+/// Okta answered the creation with an app that we did not ask for. If it bears
+/// our marker it is removed, so that nothing is left behind.
+fn unexpected(d: &Desired, view: &super::app::AppView) -> Next {
+    let app_id = view.id.clone();
+    if !d.owns(view.marker.as_ref()) {
+        return blocked(
+            Reason::UnexpectedAnswer,
+            format!("Okta answered the registration with app {app_id} of another client id; it is left alone"),
+            Retry::Backoff,
+        );
+    }
+    Next::Do(if view.active { Step::DeactivateApp { app_id } } else { Step::DeleteApp { app_id } })
+}
+
+/// The staged secret is one of the app's two.
+fn added(o: &Observed, staged: &Staged) -> Option<Next> {
+    let app_id = o.app_id_of(&staged.client_id)?;
+    if o.memory.minted.is_some() {
+        return None;
+    }
+    let Some(secrets) = &o.memory.secrets else {
+        return Some(Next::Do(Step::ListSecrets { app_id }));
+    };
+    if secrets.iter().any(|s| s.staged) {
+        return None;
+    }
+    if secrets.len() < 2 {
+        return Some(Next::Do(Step::AddSecret { app_id }));
+    }
+    Some(match secrets.iter().find(|s| !s.active) {
+        Some(inactive) => Next::Do(Step::DeleteSecret { app_id, secret_id: inactive.id.clone() }),
+        None => blocked(
+            Reason::SlotsFull,
+            format!("app {app_id} has two active client secrets and neither is known here; deactivate one of them at Okta"),
+            Retry::Backoff,
+        ),
+    })
+}
+
+fn replaced(o: &Observed) -> Option<Next> {
+    if o.memory.replaced || o.memory.minted.is_some() {
+        return None;
+    }
+    let app_id = o.memory.registered.as_ref()?.app_id.clone();
+    Some(Next::Do(Step::ReplaceCredentials { app_id }))
+}
+
+/// The access policy lists the client.
+fn admitted(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<Next> {
+    if !d.issuer.allow_list || o.memory.admitted == Some(true) || o.memory.minted.is_some() {
+        return None;
+    }
+    if o.memory.admitted.is_none() {
+        return Some(Next::Do(Step::Admit { client_id: staged.client_id.clone() }));
+    }
+    let soon = Retry::At(schedule::after(now, schedule::ADMISSION_RETRY));
+    Some(blocked(
+        Reason::WaitingForAdmission,
+        "the app is registered and waits for the issuer to list it in the access policy",
+        if o.settling(now) { soon } else { Retry::Backoff },
+    ))
+}

@@ -1,0 +1,172 @@
+//! The token: when one is needed, whether what was issued may be published, and
+//! what a refusal means. Pure.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::check::Flaw;
+use super::desired::Desired;
+use super::observed::{App, Observed, TokenFacts};
+use super::schedule::{self, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
+use super::secret_meta::Slot;
+use super::step::{Credential, Next, Refusal, Retry, Step};
+use super::{blocked, settling};
+use crate::api::conditions::Reason;
+
+/// A refresh that is due comes before everything that could fail, as long as
+/// nothing about the account's identity is in question.
+pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
+    let facts = o.token_facts()?;
+    let staged = o.content().is_some_and(|c| c.staged.is_some());
+    let touched = matches!(&o.token, Slot::Ours(meta) if meta.touched.is_some());
+    if staged || touched || facts.groups != d.groups || now < facts.life.refresh_at || o.memory.refused.is_some() {
+        return None;
+    }
+    token(d, o, now)
+}
+
+/// Before a change of method the token is refreshed, so that the time in which
+/// Okta settles is covered. `None` when it is fresh enough.
+pub(super) fn refresh_ahead(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
+    let facts = o.token_facts()?;
+    let fresh = schedule::after(facts.life.issued_at, schedule::SETTLING) > now;
+    if fresh || o.memory.refused.is_some() {
+        return None;
+    }
+    match &o.memory.minted {
+        Some(minted) if minted.credential == Credential::Live => match &minted.outcome {
+            Ok(_) => Some(Next::Do(Step::Publish)),
+            Err(_) => None,
+        },
+        _ => mint(o),
+    }
+}
+
+/// Sees to it that the Secret holds a token that is right and not due.
+pub(super) fn token(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
+    if let Some(minted) = &o.memory.minted {
+        match &minted.outcome {
+            Ok(life) if now < life.refresh_at => return Some(Next::Do(Step::Publish)),
+            // Held up for so long that it is due itself: ask again.
+            Ok(_) => {}
+            Err(flaw) => {
+return Some(flawed(o, flaw, now));            }
+        }
+    }
+    let need = need(d, o, now)?;
+    if let Need::Look = need {
+        return Some(Next::Do(Step::ReadToken));
+    }
+    if let Some(refusal) = &o.memory.refused {
+        return refused(d, o, refusal, now).or_else(|| mint(o));
+    }
+    if need == Need::ByTenant {
+        let mut tat = o.memory.mint_tat;
+        if let Some(earliest) = schedule::allow_at(&mut tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST) {
+            return Some(blocked(
+                Reason::Progressing,
+                "a new token is asked for once a minute at most",
+                Retry::At(earliest),
+            ));
+        }
+    }
+    mint(o)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// The planned refresh.
+    Due,
+    /// Something that the tenant did.
+    ByTenant,
+    /// Somebody changed the Secret: look before judging.
+    Look,
+}
+
+fn need(d: &Desired, o: &Observed, now: Timestamp) -> Option<Need> {
+    let Slot::Ours(meta) = &o.token else { return Some(Need::ByTenant) };
+    if meta.touched.is_some() && meta.touched != o.memory.looked_token {
+        return Some(Need::Look);
+    }
+    let Some(facts) = TokenFacts::read(meta) else { return Some(Need::ByTenant) };
+    if now >= facts.life.refresh_at {
+        return Some(Need::Due);
+    }
+    let TokenFacts { client_id, life: _, groups, renew, app_revision: _ } = facts;
+    let current = o.known_client_id();
+    let changed = o.memory.token_damaged
+        || groups != d.groups
+        || (d.renew.is_some() && d.renew != renew)
+        || current.is_some_and(|current| !current.eq_ignore_ascii_case(&client_id));
+    changed.then_some(Need::ByTenant)
+}
+
+fn mint(o: &Observed) -> Option<Next> {
+    let readable = o.content().is_some_and(|c| c.live.is_some());
+    Some(Next::Do(if readable && o.memory.holds_live {
+        Step::Mint(Credential::Live)
+    } else {
+        Step::ReadCredentials
+    }))
+}
+
+/// Old groups right after our own write are Okta's delay; other flaws need
+/// somebody.
+fn flawed(o: &Observed, flaw: &Flaw, now: Timestamp) -> Next {
+    let reason = match flaw {
+        Flaw::Groups(_) if o.settling(now) => return settle(now),
+        Flaw::Lifetime(_) => Reason::ShadowedByPolicy,
+        Flaw::Groups(_) | Flaw::Other(_) => Reason::TokenRefused,
+    };
+    blocked(reason, format!("the token is not published: {}", flaw.message()), Retry::Backoff)
+}
+
+/// While Okta settles: wait a little. The last answer is forgotten before the
+/// next look, so that one wait is followed by one try.
+pub(super) fn settle(now: Timestamp) -> Next {
+    settling(now, "Okta does not yet accept what was just written")
+}
+
+fn refused(d: &Desired, o: &Observed, refusal: &Refusal, now: Timestamp) -> Option<Next> {
+    if o.settling(now) {
+        return Some(settle(now));
+    }
+    match refusal {
+        // Wrong credentials, or an app that somebody disabled? Ask.
+        Refusal::InvalidClient => {
+            let registered = o.memory.registered.as_ref()?;
+            match o.memory.app {
+                App::Unknown => Some(Next::Do(Step::ReadApp { app_id: registered.app_id.clone() })),
+                App::Absent | App::Present(_) => Some(self::refusal(d, refusal)),
+            }
+        }
+        Refusal::AccessDenied(_) if d.issuer.allow_list && o.memory.admitted.is_none() => {
+            let client_id = o.memory.registered.as_ref()?.client_id.clone();
+            Some(Next::Do(Step::Admit { client_id }))
+        }
+        Refusal::AccessDenied(_) | Refusal::Other(_) => Some(self::refusal(d, refusal)),
+    }
+}
+
+/// A refusal that does not go away by itself.
+pub(super) fn refusal(d: &Desired, refusal: &Refusal) -> Next {
+    match refusal {
+        Refusal::InvalidClient => blocked(
+            Reason::InvalidClient,
+            "Okta refuses the client's credentials",
+            Retry::Backoff,
+        ),
+        Refusal::AccessDenied(words) => blocked(
+            Reason::AccessDenied,
+            format!(
+                "no access policy of authorization server {} lets the client have scope {} ({words}); add a policy with a rule for client_credentials and that scope",
+                d.issuer.authorization_server_id, d.issuer.scope
+            ),
+            Retry::Backoff,
+        ),
+        Refusal::Other(words) => blocked(
+            Reason::OktaRefused,
+            format!("Okta refuses a token: {words}"),
+            Retry::Backoff,
+        ),
+    }
+}
