@@ -1,1 +1,52 @@
-//! Testbed.
+//! The real control plane for tests and the demo.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let cluster = testbed::control_plane().await;
+//! let namespace = cluster.namespace("payments").await;
+//! let client = cluster.operator_client().await;
+//! # }
+//! ```
+//!
+//! What it needs: Go (the binaries are built once, from the Go module proxy)
+//! or `KUBEBUILDER_ASSETS`, and a POSIX shell. Linux and macOS.
+//!
+//! What it refuses to do: touch anything outside the cargo target directory,
+//! listen on anything but loopback, or leave something running.
+
+mod apply;
+mod audit;
+mod binaries;
+mod child;
+mod components;
+mod control_plane;
+mod controller_manager;
+mod credentials;
+mod error;
+mod folder;
+mod net;
+mod progress;
+mod start;
+mod target;
+
+pub use audit::AuditEvent;
+pub use child::{Child, Exit};
+pub use control_plane::{ControlPlane, OPERATOR_NAMESPACE, OPERATOR_USER};
+pub use error::Error;
+pub use net::free_port;
+
+use tokio::sync::OnceCell;
+
+/// The control plane that all tests of one binary share, started by the first.
+///
+/// # Panics
+///
+/// When it cannot be started; then each test fails with the same message, and
+/// only the first has waited for it.
+pub async fn control_plane() -> &'static ControlPlane {
+    static SHARED: OnceCell<Result<ControlPlane, Error>> = OnceCell::const_new();
+    match SHARED.get_or_init(ControlPlane::start).await {
+        Ok(control_plane) => control_plane,
+        Err(error) => panic!("no control plane: {error}"),
+    }
+}

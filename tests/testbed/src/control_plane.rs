@@ -1,0 +1,243 @@
+//! etcd, kube-apiserver and kube-controller-manager: started, waited for, ended.
+//!
+//! What it needs: the binaries (see `binaries.rs`) and free ports on loopback.
+//! What it refuses to do: run pods (there is no node), or outlive this process.
+
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client, Config};
+use tokio::sync::Mutex;
+
+use crate::audit::{self, AuditEvent};
+use crate::binaries::{Binaries, binaries};
+use crate::components::{self, AUDIT_POLICY, Ports};
+use crate::controller_manager::ControllerManager;
+use crate::credentials::{Identity, service_account_key};
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::start::{config, is_ready, new_client, ready, run};
+use crate::{Child, apply, net};
+
+/// The user whose rights are those of the operator.
+pub const OPERATOR_USER: &str = "neo4j-okta-operator";
+/// The namespace that the operator keeps its own things in.
+pub const OPERATOR_NAMESPACE: &str = "neo4j-okta-system";
+
+const OPERATOR_RBAC: &str = include_str!("../manifests/operator-rbac.yaml");
+
+/// A running control plane; it ends when dropped or when this process ends.
+#[derive(Debug)]
+pub struct ControlPlane {
+    // Dropped in this order: each ends before what it depends on.
+    controller_manager: Mutex<ControllerManager>,
+    _apiserver: Child,
+    _etcd: Child,
+    folder: Folder,
+    kubectl: PathBuf,
+    kubeconfig: PathBuf,
+    operator_kubeconfig: PathBuf,
+    admin: Config,
+    operator: Config,
+}
+
+impl ControlPlane {
+    /// Starts a control plane of its own, with the operator's rights applied.
+    ///
+    /// The first call on a machine builds the binaries, which takes minutes.
+    ///
+    /// # Errors
+    ///
+    /// When a binary cannot be built or does not become ready; the message
+    /// then ends with the last lines of its log.
+    pub async fn start() -> Result<Self, Error> {
+        // Whoever was first has chosen the provider, and any will do.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let binaries = binaries().await?;
+        for _ in 0..2 {
+            match Self::start_once(&binaries).await {
+                Err(error) if error.is_taken_port() => {}
+                result => return result,
+            }
+        }
+        Self::start_once(&binaries).await
+    }
+
+    async fn start_once(binaries: &Binaries) -> Result<Self, Error> {
+        let folder = Folder::new()?;
+        let ports = Ports::free();
+        let kubeconfigs = write_files(&folder, &ports)?;
+
+        let mut etcd = run(
+            &folder,
+            &binaries.etcd,
+            components::etcd(folder.path(), &ports),
+        )?;
+        ready(&mut etcd, || net::answers_200(ports.etcd, "/readyz")).await?;
+
+        let mut apiserver = run(
+            &folder,
+            &binaries.apiserver,
+            components::apiserver(folder.path(), &ports),
+        )?;
+        ready(&mut apiserver, || is_ready(&kubeconfigs.admin)).await?;
+
+        let mut controller_manager =
+            ControllerManager::start(&folder, &binaries.controller_manager)?;
+        let admin = config(&kubeconfigs.admin).await?;
+        let client = new_client(&admin);
+        apply::yaml(&client, &namespace_manifest(OPERATOR_NAMESPACE)).await?;
+        apply::yaml(&client, OPERATOR_RBAC).await?;
+        // It answers to nobody, so its first deed has to tell.
+        let accounts: Api<ServiceAccount> = Api::namespaced(client, OPERATOR_NAMESPACE);
+        ready(&mut controller_manager.child, || async {
+            accounts.get("default").await.is_ok()
+        })
+        .await?;
+
+        Ok(Self {
+            controller_manager: Mutex::new(controller_manager),
+            _apiserver: apiserver,
+            _etcd: etcd,
+            folder,
+            kubectl: binaries.kubectl.clone(),
+            operator: config(&kubeconfigs.operator).await?,
+            admin,
+            kubeconfig: kubeconfigs.admin,
+            operator_kubeconfig: kubeconfigs.operator,
+        })
+    }
+
+    /// A new client that may do everything.
+    ///
+    /// New on each call, because a client belongs to the runtime that made it,
+    /// and each `#[tokio::test]` has its own.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        new_client(&self.admin)
+    }
+
+    /// A new client with exactly the rights of `manifests/operator-rbac.yaml`.
+    pub async fn operator_client(&self) -> Client {
+        new_client(&self.operator)
+    }
+
+    /// The kubeconfig file of the cluster's administrator.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The kubeconfig file of the operator's user.
+    #[must_use]
+    pub fn operator_kubeconfig(&self) -> &Path {
+        &self.operator_kubeconfig
+    }
+
+    /// The kubectl that belongs to this control plane.
+    #[must_use]
+    pub fn kubectl(&self) -> &Path {
+        &self.kubectl
+    }
+
+    /// The folder with logs and credentials; it goes away at the end, unless
+    /// the variable `TESTBED_KEEP` is set.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the API server has answered so far.
+    ///
+    /// An event comes a moment after its answer, and a watch only when it
+    /// ends: wait for what must be there before judging what is not.
+    #[must_use]
+    pub fn audit(&self) -> Vec<AuditEvent> {
+        audit::read(&self.folder.join("audit.log"))
+    }
+
+    /// Creates a namespace and returns its name: `prefix`, a hyphen and
+    /// something random.
+    ///
+    /// # Panics
+    ///
+    /// When the API server refuses it.
+    pub async fn namespace(&self, prefix: &str) -> String {
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                generate_name: Some(format!("{prefix}-")),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        };
+        let namespaces: Api<Namespace> = Api::all(self.client());
+        match namespaces.create(&PostParams::default(), &namespace).await {
+            Ok(created) => created.metadata.name.unwrap_or_default(),
+            Err(error) => panic!("creating a namespace {prefix}-…: {error}"),
+        }
+    }
+
+    /// Applies each document of `yaml` server-side, as the administrator.
+    ///
+    /// # Errors
+    ///
+    /// When a document is malformed, its kind unknown, or the server refuses it.
+    pub async fn apply_yaml(&self, yaml: &str) -> Result<(), Error> {
+        apply::yaml(&self.client(), yaml).await
+    }
+
+    /// Waits until objects of these CRDs can be created.
+    ///
+    /// For names that are new it restarts the controller manager, so that the
+    /// garbage collector follows their owner references at once and not only
+    /// after its next look at the kinds, up to 40 s later.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not `Established` within 30 seconds.
+    pub async fn wait_for_crds(&self, names: &[&str]) -> Result<(), Error> {
+        apply::crds_served(&self.client(), names).await?;
+        self.controller_manager
+            .lock()
+            .await
+            .learn(&self.folder, names)
+    }
+}
+
+struct Kubeconfigs {
+    admin: PathBuf,
+    operator: PathBuf,
+}
+
+/// Everything that the programs read when they start.
+fn write_files(folder: &Folder, ports: &Ports) -> Result<Kubeconfigs, Error> {
+    let admin = Identity::new("admin", "system:masters");
+    let operator = Identity::new(OPERATOR_USER, "");
+    // A name of its own, so that the audit log tells its requests from the tests'.
+    let controller_manager = Identity::new("system:kube-controller-manager", "system:masters");
+
+    folder.write(
+        "tokens.csv",
+        &[&admin, &operator, &controller_manager]
+            .map(Identity::csv)
+            .concat(),
+    )?;
+    folder.write("service-account.key", &service_account_key()?)?;
+    folder.write("audit-policy.yaml", AUDIT_POLICY)?;
+
+    // The API server writes this one; its chain ends with the authority.
+    let authority = folder.join("certs/apiserver.crt");
+    let kubeconfig = |name: &str, identity: &Identity| {
+        folder.write(name, &identity.kubeconfig(ports.apiserver, &authority)?)
+    };
+    kubeconfig("controller-manager.kubeconfig", &controller_manager)?;
+    Ok(Kubeconfigs {
+        admin: kubeconfig("admin.kubeconfig", &admin)?,
+        operator: kubeconfig("operator.kubeconfig", &operator)?,
+    })
+}
+
+fn namespace_manifest(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {name} }}\n")
+}
