@@ -1,4 +1,16 @@
-//! neo4j-okta-operator.
+//! neo4j-okta-operator: a Kubernetes operator that gives every workload its own
+//! machine identity for Neo4j.
+//!
+//! `api` holds the custom resources, `plan` decides (pure), `okta` talks to
+//! Okta, `controller` observes and carries out. `docs/` explains why.
 
+pub mod admin;
 pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod controller;
+pub mod metrics;
+pub mod okta;
 pub mod plan;
+mod sync;
+pub mod telemetry;

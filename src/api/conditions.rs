@@ -119,6 +119,10 @@ reasons! {
     // Issuer.
     /// The issuer is usable.
     IssuerReady,
+    /// Usable, but Okta's clock and ours differ by more than 30 s.
+    ClockSkew,
+    /// Usable, but an outage of Okta would be noticed at once.
+    PromiseNotKept,
     /// Signed in with `private_key_jwt`.
     SignedIn,
     /// Signed in with an API token (SSWS); Okta advises against it.

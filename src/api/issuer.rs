@@ -453,6 +453,10 @@ pub struct OktaIssuerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub jwks_uri: Option<String>,
+    /// The `aud` of the tokens; Neo4j checks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub audience: Option<String>,
     /// How many accounts refer to this issuer; at most a minute old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]

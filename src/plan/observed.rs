@@ -144,7 +144,7 @@ impl Memory {
 }
 
 /// Everything that is known about an account at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// The finalizer is there.
     pub finalizer: bool,
@@ -288,6 +288,8 @@ impl Observed {
         match effect {
             Effect::FinalizerAdded => self.finalizer = true,
             Effect::FinalizerRemoved => self.finalizer = false,
+            Effect::Found { which: Which::Credentials, slot } => self.credentials = slot,
+            Effect::Found { which: Which::Token, slot } => self.token = slot,
             Effect::CredentialsRead { meta, content, edited } => {
                 memory.edited = edited;
                 memory.looked_credentials = meta.as_ref().and_then(|m| m.touched.clone());

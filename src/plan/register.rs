@@ -13,7 +13,7 @@ use super::desired::Desired;
 use super::locate::{Located, by_client_id};
 use super::observed::{App, Observed};
 use super::schedule::{self, TENANT_CREDENTIALS_INTERVAL};
-use super::secret_meta::{ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
+use super::secret_meta::{ANNOTATION_METHOD, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
 use super::step::{Content, Credential, Next, Purpose, Refusal, Retry, Staged, Step};
 use super::{blocked, settling, token};
 use crate::api::Authentication;
@@ -67,14 +67,10 @@ fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
     }
     if *method != d.authentication {
         // Whoever mounts the token shall notice nothing: a fresh one first.
-        return token::refresh_ahead(d, o, now).or_else(|| Some(stage_anew(d, o, Purpose::Replace)));
+        return token::refresh_ahead(o, now).or_else(|| Some(stage_anew(d, o, Purpose::Replace)));
     }
     refused(d, o, meta, now)
 }
-
-/// Annotation on the credentials Secret: RFC 7591's name of the method of its
-/// live credentials.
-pub(super) const ANNOTATION_METHOD: &str = "neo4j-okta.dev/authentication";
 
 /// Okta knows the app and refuses its live credentials: new ones are needed.
 fn refused(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Next> {

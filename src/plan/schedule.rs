@@ -109,6 +109,18 @@ pub fn allow_at(tat: &mut Timestamp, now: Timestamp, interval: Duration, burst: 
     None
 }
 
+/// How long the kubelet may take to deliver a changed Secret, measured with its
+/// defaults.
+pub const KUBELET_DELAY: Duration = Duration::from_secs(80);
+
+/// The longest outage of Okta that no workload notices: a third of a token's
+/// lifetime, less the kubelet's delay, less the time that it takes to refresh
+/// all `overdue_seconds` of accounts afterwards. `None` when it is negative.
+#[must_use]
+pub fn promise(lifetime: Duration, overdue_seconds: u64) -> Option<Duration> {
+    (lifetime / 3).checked_sub(KUBELET_DELAY)?.checked_sub(Duration::from_secs(overdue_seconds))
+}
+
 #[cfg(test)]
 #[path = "schedule_tests.rs"]
 mod tests;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::core::PartialObjectMeta;
 use serde_json::{Map, Value, json};
@@ -22,8 +22,14 @@ pub const ANNOTATION_APP_REVISION: &str = "neo4j-okta.dev/app-revision";
 /// Annotation on the credentials Secret: when its credentials were proved.
 pub const ANNOTATION_ROTATED_AT: &str = "neo4j-okta.dev/rotated-at";
 
+/// Annotation on the credentials Secret: RFC 7591's name of the method of its
+/// live credentials.
+pub const ANNOTATION_METHOD: &str = "neo4j-okta.dev/authentication";
+/// Annotation on the credentials Secret: `key` when it holds a private key.
+pub const ANNOTATION_KIND: &str = "neo4j-okta.dev/credential";
+
 /// A Secret under the name that an account uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Slot {
     /// There is none.
     Absent,
@@ -36,7 +42,7 @@ pub enum Slot {
 }
 
 /// Metadata of a Secret of ours.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Meta {
     /// The resourceVersion that writes are planned on.
     pub version: String,
@@ -46,6 +52,10 @@ pub struct Meta {
     pub labels: BTreeMap<String, String>,
     /// All annotations.
     pub annotations: BTreeMap<String, String>,
+    /// All finalizers; none is ours.
+    pub finalizers: Vec<String>,
+    /// All owners; the controller is the account.
+    pub owners: Vec<OwnerReference>,
     /// Set when somebody else changed one of our keys or annotations: who and
     /// when, so that one look at it is enough.
     pub touched: Option<String>,
@@ -89,6 +99,8 @@ pub fn read(meta: &ObjectMeta) -> Meta {
         labels: meta.labels.clone().unwrap_or_default(),
         touched: touched(meta.managed_fields.as_deref().unwrap_or_default(), &annotations),
         annotations,
+        finalizers: meta.finalizers.clone().unwrap_or_default(),
+        owners: meta.owner_references.clone().unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
     }
 }
@@ -191,9 +203,6 @@ fn required(annotations: &BTreeMap<String, String>) -> Vec<&'static str> {
     }
     keys
 }
-
-/// Annotation on the credentials Secret: `key` when it holds a private key.
-pub const ANNOTATION_KIND: &str = "neo4j-okta.dev/credential";
 
 #[cfg(test)]
 #[path = "secret_meta_tests.rs"]

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::app::AppView;
 use super::check::Flaw;
 use super::schedule::TokenLife;
-use super::secret_meta::Meta;
+use super::secret_meta::{Meta, Slot};
 use crate::api::Authentication;
 use crate::api::conditions::Reason;
 
@@ -290,12 +290,19 @@ pub enum Refusal {
 }
 
 /// What came of a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// The finalizer is there.
     FinalizerAdded,
     /// The finalizer is gone.
     FinalizerRemoved,
+    /// A Secret of that name is there already.
+    Found {
+        /// Under which name.
+        which: Which,
+        /// Whose it is.
+        slot: Slot,
+    },
     /// The credentials Secret was read.
     CredentialsRead {
         /// Its metadata; `None` when it is gone.

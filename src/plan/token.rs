@@ -26,7 +26,7 @@ pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Optio
 
 /// Before a change of method the token is refreshed, so that the time in which
 /// Okta settles is covered. `None` when it is fresh enough.
-pub(super) fn refresh_ahead(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
+pub(super) fn refresh_ahead(o: &Observed, now: Timestamp) -> Option<Next> {
     let facts = o.token_facts()?;
     let fresh = schedule::after(facts.life.issued_at, schedule::SETTLING) > now;
     if fresh || o.memory.refused.is_some() {
@@ -127,7 +127,8 @@ pub(super) fn settle(now: Timestamp) -> Next {
 }
 
 fn refused(d: &Desired, o: &Observed, refusal: &Refusal, now: Timestamp) -> Option<Next> {
-    if o.settling(now) {
+    let unlisted = matches!(refusal, Refusal::AccessDenied(_)) && d.issuer.allow_list && o.memory.admitted.is_none();
+    if o.settling(now) && !unlisted {
         return Some(settle(now));
     }
     match refusal {
@@ -139,7 +140,7 @@ fn refused(d: &Desired, o: &Observed, refusal: &Refusal, now: Timestamp) -> Opti
                 App::Absent | App::Present(_) => Some(self::refusal(d, refusal)),
             }
         }
-        Refusal::AccessDenied(_) if d.issuer.allow_list && o.memory.admitted.is_none() => {
+        Refusal::AccessDenied(_) if unlisted => {
             let client_id = o.memory.registered.as_ref()?.client_id.clone();
             Some(Next::Do(Step::Admit { client_id }))
         }

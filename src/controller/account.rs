@@ -1,0 +1,257 @@
+//! The reconcile of an account, a table of contents: observe → plan → carry out
+//! → status. Every decision is in `plan`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+
+use super::context::{Context, Pause, Remembered};
+use super::observe::{self, newest};
+use super::report;
+use super::runtime::Runtime;
+use super::step::{Run, StepError};
+use crate::api::conditions::Reason;
+use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus, names as n};
+use crate::okta::Class;
+use crate::plan::desired::{Desired, account_ref};
+use crate::plan::observed::Observed;
+use crate::plan::schedule::{self, SAFETY_NET, until};
+use crate::plan::status::{Outcome, next_status};
+use crate::plan::step::{Blocked, Next, Retry, Step};
+use crate::plan::{self, Wish};
+
+/// No plan is longer; one that is has a flaw, and waiting is safer than going on.
+const MAX_STEPS: usize = 32;
+/// A reconcile that takes longer is given up; the next one resumes.
+const TIMEOUT: Duration = Duration::from_secs(150);
+/// How soon to observe again what somebody else has just changed.
+const STALE: Duration = Duration::from_millis(200);
+
+/// Why a reconcile could not even end in a status.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The API server did not take the status.
+    #[error("the status could not be written: {0}")]
+    Status(#[source] Box<kube::Error>),
+    /// It took too long.
+    #[error("gave up after {} s", TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// Reconciles one account.
+pub(super) async fn reconcile(object: Arc<Neo4jServiceAccount>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let watch = ctx.settings.clock.stopwatch();
+    let outcome = tokio::time::timeout(TIMEOUT, inner(object, &ctx)).await.unwrap_or(Err(Error::Timeout));
+    let label = match &outcome {
+        Ok((_, label)) => label,
+        Err(Error::Timeout) => "timeout",
+        Err(Error::Status(_)) => "status",
+    };
+    ctx.settings.metrics.reconciled("account", label, watch.elapsed());
+    ctx.settings.metrics.in_backoff("account", ctx.backoff.len());
+    outcome.map(|(action, _)| action)
+}
+
+/// After an error without a status.
+pub(super) fn error_policy(object: Arc<Neo4jServiceAccount>, error: &Error, ctx: Arc<Context>) -> Action {
+    let uid = object.uid().unwrap_or_default();
+    let failures = ctx.backoff.failed(&uid);
+    let now = ctx.now();
+    tracing::warn!(account = %account_ref(&object), %error, failures, "reconcile failed");
+    Action::requeue(until(now, schedule::retry_at(now, failures, &uid, None)))
+}
+
+async fn inner(object: Arc<Neo4jServiceAccount>, ctx: &Context) -> Result<(Action, &'static str), Error> {
+    ctx.stores.ready().await;
+    let account = account_ref(&object);
+    let mut remembered = ctx.remembered(&account.uid);
+    let object = newest(object, &remembered);
+    remembered.object = Some(object.clone());
+    if object.metadata.deletion_timestamp.is_some() && !object.finalizers().iter().any(|f| f == n::FINALIZER_ACCOUNT) {
+        ctx.forget(&account);
+        return Ok((Action::await_change(), "gone"));
+    }
+    let issuer = &object.spec.issuer_ref.name;
+    let runtime = ctx.issuers.get(issuer);
+    let Some((runtime, facts)) = runtime.as_ref().and_then(|r| Some((r, r.facts.clone()?))) else {
+        return without_issuer(&object, runtime.as_ref(), remembered, ctx).await;
+    };
+
+    let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches
+    let mut observed = observe::observed(ctx, &object, &desired, &remembered); // caches
+    let seen = observe::fingerprint(&desired, &observed);
+    if let Some(pause) = remembered.pause.filter(|p| p.seen == seen && p.until > ctx.now()) {
+        return Ok((Action::requeue(until(ctx.now(), pause.until)), "paused"));
+    }
+
+    let mut run = Run { ctx, runtime, desired: &desired, remembered: &mut remembered, token: None, app: None };
+    let mut end = End::Unfinished;
+    for _ in 0..MAX_STEPS {
+        let step = match plan::next(&desired, &observed, ctx.now()) {
+            Next::Do(step) => step,
+            Next::Settled { wake } => {
+                end = End::Settled(wake);
+                break;
+            }
+            Next::Blocked(blocked) => {
+                end = End::Blocked(blocked);
+                break;
+            }
+        };
+        match run.carry_out(&step, &observed).await {
+            Ok(effect) => {
+                tracing::debug!(account = %desired.account, step = step.name(), "done");
+                observed = observed.absorb(&desired, effect, ctx.now());
+                if let Some(after_step) = &ctx.settings.after_step {
+                    after_step(&desired.account, &step).await;
+                }
+            }
+            Err(error) => {
+                observed = observed.absorb_failure(&step);
+                end = End::Failed(step, error);
+                break;
+            }
+        }
+    }
+    finish(ctx, &object, &desired, observed, remembered, end).await
+}
+
+/// How the loop ended.
+enum End {
+    Settled(Timestamp),
+    Blocked(Blocked),
+    Failed(Step, StepError),
+    Unfinished,
+}
+
+/// Status, events, memory, and when to look again.
+async fn finish(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    desired: &Desired,
+    observed: Observed,
+    mut remembered: Remembered,
+    end: End,
+) -> Result<(Action, &'static str), Error> {
+    let now = ctx.now();
+    let uid = &desired.account.uid;
+    if matches!(desired.wish, Wish::Deleted { .. }) && !observed.finalizer {
+        report::deleted(ctx, desired, &observed, object).await;
+        if let Some(runtime) = ctx.issuers.get(&desired.issuer.name) {
+            runtime.org.forget(uid);
+        }
+        ctx.forget(&desired.account);
+        ctx.issuers.nudge();
+        return Ok((Action::await_change(), "deleted"));
+    }
+    let horizon = plan::horizon(&observed, now).unwrap_or(Timestamp::MAX);
+    let backoff = |failures: u32| schedule::retry_at(now, failures, uid, observed.token_facts().map(|t| t.life.expires_at));
+    let (outcome, wake, label) = match end {
+        End::Settled(wake) => {
+            ctx.backoff.reset(uid);
+            (Outcome::Settled, wake, "settled")
+        }
+        End::Blocked(blocked) => {
+            let wake = match blocked.retry {
+                Retry::At(at) => at,
+                Retry::Backoff => backoff(ctx.backoff.failed(uid)),
+                Retry::OnChange => {
+                    ctx.backoff.reset(uid);
+                    schedule::after(now, SAFETY_NET)
+                }
+            };
+            (Outcome::Blocked(blocked), wake, "blocked")
+        }
+        End::Failed(_, StepError::Stale | StepError::Fenced(_)) | End::Unfinished => {
+            // Nothing to say: what is known is out of date.
+            remembered.credentials = None;
+            remembered.token = None;
+            let pause = until(now, schedule::retry_at(now, ctx.backoff.failed(uid), uid, None)).max(STALE);
+            remember(ctx, &observed, remembered, false);
+            return Ok((Action::requeue(pause), "stale"));
+        }
+        End::Failed(step, error) => {
+            let wake = match &error {
+                StepError::Okta(crate::okta::Error { class: Class::RateLimited { until, .. }, .. }) => *until,
+                _ => backoff(ctx.backoff.failed(uid)),
+            };
+            tracing::warn!(account = %desired.account, step = step.name(), class = error.class(), %error, "step failed");
+            (Outcome::Failed { reason: error.reason(), message: error.to_string() }, wake, error.class())
+        }
+    };
+    let settled = outcome == Outcome::Settled;
+    let wake = wake.min(horizon).max(now);
+    let status = next_status(object.status.as_ref(), desired, &observed, &outcome, now);
+    let current = remembered.object.clone();
+    let current = current.as_deref().unwrap_or(object);
+    let first_token = object.status.as_ref().is_none_or(|s| s.token.is_none()) && status.token.is_some();
+    if current.status.as_ref() != Some(&status) {
+        match write_status(ctx, current, &status).await {
+            Ok(written) => remembered.object = Some(Arc::new(written)),
+            Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => {
+                remember(ctx, &observed, remembered, settled);
+                return Ok((Action::requeue(STALE), "stale"));
+            }
+            Err(error) => {
+                remember(ctx, &observed, remembered, settled);
+                return Err(Error::Status(Box::new(error)));
+            }
+        }
+        report::transition(ctx, object, &status, &outcome).await;
+    }
+    if first_token && let Some(created) = &object.metadata.creation_timestamp {
+        ctx.settings.metrics.first_token(until(created.0, now));
+    }
+    report::gauges(ctx, &desired.account, &status);
+    remembered.pause = (!settled).then(|| Pause { until: wake, seen: observe::fingerprint(desired, &observed) });
+    remember(ctx, &observed, remembered, settled);
+    Ok((Action::requeue(until(now, wake)), label))
+}
+
+fn remember(ctx: &Context, observed: &Observed, mut remembered: Remembered, settled: bool) {
+    let uid = remembered.object.as_ref().and_then(|o| o.uid()).unwrap_or_default();
+    remembered.memory = observed.memory.clone();
+    remembered.credentials = ours(&observed.credentials);
+    remembered.token = ours(&observed.token);
+    if settled {
+        remembered.memory.begin(Timestamp::MAX);
+    }
+    ctx.remember(&uid, remembered);
+}
+
+fn ours(slot: &plan::secret_meta::Slot) -> Option<plan::secret_meta::Slot> {
+    matches!(slot, plan::secret_meta::Slot::Ours(_)).then(|| slot.clone())
+}
+
+async fn write_status(ctx: &Context, object: &Neo4jServiceAccount, status: &Neo4jServiceAccountStatus) -> Result<Neo4jServiceAccount, kube::Error> {
+    if ctx.settings.fence.pass().is_err() {
+        return Ok(object.clone());
+    }
+    let api: Api<Neo4jServiceAccount> = Api::namespaced(ctx.client.clone(), &object.namespace().unwrap_or_default());
+    let params = PostParams { field_manager: Some(n::OPERATOR.to_owned()), ..PostParams::default() };
+    let mut next = object.clone();
+    next.status = Some(status.clone());
+    api.replace_status(&object.name_any(), &params, &next).await
+}
+
+/// The issuer is missing, or has never been in order since the operator runs.
+async fn without_issuer(
+    object: &Arc<Neo4jServiceAccount>,
+    runtime: Option<&Runtime>,
+    remembered: Remembered,
+    ctx: &Context,
+) -> Result<(Action, &'static str), Error> {
+    let now = ctx.now();
+    let name = object.spec.issuer_ref.name.as_str();
+    let known = ctx.stores.issuers.get(&kube::runtime::reflector::ObjectRef::new(name)).is_some();
+    let (reason, message) = match runtime.and_then(|r| r.problem.clone()) {
+        Some((reason, message)) => (Reason::IssuerNotReady, format!("OktaIssuer {name} is not ready ({}): {message}", reason.as_str())),
+        None if known => (Reason::IssuerNotReady, format!("OktaIssuer {name} is being looked at")),
+        None => (Reason::IssuerNotFound, format!("spec.issuerRef.name: there is no OktaIssuer {name}; create it, or create this account anew with another issuer")),
+    };
+    super::orphan::handle(ctx, object, remembered, reason, message, now).await
+}

@@ -1,0 +1,184 @@
+//! What every reconcile needs, and what the operator remembers of each account.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::core::PartialObjectMeta;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use super::backoff::Backoff;
+use super::fence::Fence;
+use super::runtime::Issuers;
+use super::vault::Credentials;
+use crate::api::{Neo4jServiceAccount, OktaIssuer};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::plan::identity::AccountRef;
+use crate::plan::observed::Memory;
+use crate::plan::secret_meta::Slot;
+use crate::plan::step::Step;
+use crate::sync::lock;
+
+/// Called after each step of an account, before the next is planned. Tests end
+/// or freeze the operator there.
+pub type AfterStep = Arc<dyn Fn(&AccountRef, &Step) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What the operator is told at start.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the operator's own Secrets are.
+    pub namespace: String,
+    /// Name of this instance, for events.
+    pub instance: String,
+    /// The time.
+    pub clock: Clock,
+    /// Whether effects are allowed.
+    pub fence: Fence,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Observes each step.
+    pub after_step: Option<AfterStep>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("namespace", &self.namespace).field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+/// The caches that watches keep.
+#[derive(Clone)]
+pub(super) struct Stores {
+    pub(super) accounts: Store<Neo4jServiceAccount>,
+    pub(super) issuers: Store<OktaIssuer>,
+    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
+}
+
+impl Stores {
+    /// Waits until each has seen everything once; planning on less would take
+    /// what exists for missing.
+    pub(super) async fn ready(&self) {
+        // Fails only when the writer is gone: then the operator is stopping.
+        let _ = tokio::join!(
+            self.accounts.wait_until_ready(),
+            self.issuers.wait_until_ready(),
+            self.secrets.wait_until_ready(),
+            self.namespaces.wait_until_ready(),
+        );
+    }
+}
+
+/// Everything that reconciles share.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) installation: String,
+    pub(super) stores: Stores,
+    pub(super) issuers: Issuers,
+    pub(super) recorder: Recorder,
+    pub(super) backoff: Backoff,
+    pub(super) population: Population,
+    /// The newest resourceVersion that the watch of Secrets has delivered.
+    pub(super) secrets_seen: AtomicU64,
+    memories: Mutex<HashMap<String, Remembered>>,
+}
+
+/// What is remembered of one account. Losing it costs calls only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remembered {
+    pub(super) memory: Memory,
+    pub(super) vault: Credentials,
+    /// As we last wrote it, until the cache has caught up.
+    pub(super) object: Option<Arc<Neo4jServiceAccount>>,
+    pub(super) credentials: Option<Slot>,
+    pub(super) token: Option<Slot>,
+    /// uid of a token Secret that we deleted.
+    pub(super) withdrawn: Option<String>,
+    /// Nothing is tried before this instant unless something changed.
+    pub(super) pause: Option<Pause>,
+}
+
+/// A pause after a failure, ended early when what was planned on changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pause {
+    pub(super) until: Timestamp,
+    pub(super) seen: u64,
+}
+
+impl Context {
+    pub(super) fn new(client: Client, settings: Settings, installation: String, stores: Stores, recorder: Recorder) -> Self {
+        Self {
+            client,
+            settings,
+            installation,
+            stores,
+            issuers: Issuers::default(),
+            recorder,
+            backoff: Backoff::default(),
+            population: Population::default(),
+            secrets_seen: AtomicU64::new(0),
+            memories: Mutex::default(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.settings.clock.now()
+    }
+
+    /// Takes what is remembered; one reconcile per account runs at a time.
+    pub(super) fn remembered(&self, uid: &str) -> Remembered {
+        lock(&self.memories).get(uid).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn remember(&self, uid: &str, what: Remembered) {
+        lock(&self.memories).insert(uid.to_owned(), what);
+    }
+
+    /// The account is gone.
+    pub(super) fn forget(&self, account: &AccountRef) {
+        lock(&self.memories).remove(&account.uid);
+        self.backoff.reset(&account.uid);
+        self.population.remove(account);
+        self.settings.metrics.forget_account(account);
+    }
+
+    /// The account's Secret of that name, as the watch last saw it.
+    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<Arc<PartialObjectMeta<Secret>>> {
+        self.stores.secrets.get(&ObjectRef::new(name).within(namespace))
+    }
+}
+
+/// The accounts of each namespace and issuer in the order of their age, for
+/// `maxAccounts`.
+#[derive(Debug, Default)]
+pub(super) struct Population(Mutex<HashMap<(String, String), BTreeSet<(i64, String)>>>);
+
+impl Population {
+    pub(super) fn add(&self, object: &Neo4jServiceAccount, account: &AccountRef) -> usize {
+        let created = object.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second());
+        let key = (account.namespace.clone(), object.spec.issuer_ref.name.clone());
+        let entry = (created, account.uid.clone());
+        let mut map = lock(&self.0);
+        let accounts = map.entry(key).or_default();
+        accounts.insert(entry.clone());
+        // No limit is above 10000, so counting further tells nothing.
+        accounts.range(..entry).take(10_000).count()
+    }
+
+    fn remove(&self, account: &AccountRef) {
+        let mut map = lock(&self.0);
+        for ((namespace, _), accounts) in map.iter_mut() {
+            if *namespace == account.namespace {
+                accounts.retain(|(_, uid)| *uid != account.uid);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The shell: watches, caches, and the two controllers. Everything interesting
+//! is decided in `plan`; here it is observed and carried out.
+
+mod account;
+mod backoff;
+mod context;
+mod fence;
+mod issuer;
+mod kubernetes;
+mod observe;
+mod okta_steps;
+mod orphan;
+mod report;
+mod runtime;
+mod server;
+mod signin;
+mod step;
+mod vault;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::future::ready;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{self, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, watcher};
+use kube::runtime::{WatchStreamExt, predicates};
+use kube::{Api, Client, Resource, ResourceExt};
+
+pub use context::{AfterStep, Settings};
+pub use fence::{Fence, Fenced};
+
+use context::{Context, Stores};
+
+use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
+use crate::metrics::Metrics;
+use crate::plan::secret_meta;
+
+/// Below the idle limit of the usual load balancers (240 s), which would cut a
+/// silent watch without telling.
+const WATCH_TIMEOUT: u32 = 200;
+
+/// Whether the operator can work.
+#[derive(Clone, Debug)]
+pub struct Readiness(tokio::sync::watch::Receiver<bool>);
+
+impl Readiness {
+    /// True once all caches have seen everything.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// The operator, ready to be run.
+pub struct Operator {
+    run: futures::future::BoxFuture<'static, ()>,
+    readiness: Readiness,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("readiness", &self.readiness).finish_non_exhaustive()
+    }
+}
+
+impl Operator {
+    /// Prepares the operator; reads which installation this is.
+    ///
+    /// # Errors
+    /// When the `kube-system` namespace cannot be read.
+    pub async fn new(client: Client, settings: Settings, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<Self, kube::Error> {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let installation = namespaces.get("kube-system").await?.uid().unwrap_or_default();
+        let (ready_tx, ready_rx) = tokio::sync::watch::channel(false);
+        Ok(Self { run: run(client, settings, installation, ready_tx, shutdown.shared()).boxed(), readiness: Readiness(ready_rx) })
+    }
+
+    /// Tells whether the caches are filled.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Runs until shutdown; what is under way is finished.
+    pub async fn run(self) {
+        self.run.await;
+    }
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_TIMEOUT).any_semantic()
+}
+
+async fn run(
+    client: Client,
+    settings: Settings,
+    installation: String,
+    ready_tx: tokio::sync::watch::Sender<bool>,
+    shutdown: futures::future::Shared<impl Future<Output = ()> + Send + 'static>,
+) {
+    let (secrets, secrets_writer) = reflector::store::<PartialObjectMeta<Secret>>();
+    let (namespaces, namespaces_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
+    let accounts = Controller::new(Api::<Neo4jServiceAccount>::all(client.clone()), config());
+    let issuers = Controller::new(Api::<OktaIssuer>::all(client.clone()), config());
+    let stores = Stores { accounts: accounts.store(), issuers: issuers.store(), secrets, namespaces };
+    let reporter = Reporter { controller: n::OPERATOR.to_owned(), instance: Some(settings.instance.clone()) };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let metrics = settings.metrics.clone();
+    let ctx = Arc::new(Context::new(client.clone(), settings.clone(), installation, stores.clone(), recorder));
+
+    // One watch of Secrets' metadata feeds both the store and the triggers.
+    let seen = ctx.clone();
+    let owned = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), config().labels(&format!("{}={}", n::LABEL_MANAGED_BY, n::OPERATOR)))
+        .default_backoff()
+        .modify(secret_meta::prune)
+        .reflect(secrets_writer)
+        .touched_objects()
+        .inspect_ok(move |secret| {
+            if let Some(version) = secret.resource_version().and_then(|v| v.parse().ok()) {
+                seen.secrets_seen.fetch_max(version, Ordering::Relaxed);
+            }
+        });
+    let account_store = stores.accounts.clone();
+    let labelled = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), config())
+        .default_backoff()
+        .modify(|namespace| namespace.metadata.managed_fields = None)
+        .reflect(namespaces_writer)
+        .touched_objects()
+        .predicate_filter(predicates::labels, Default::default());
+    let look_again = stream::select(
+        tokio_stream(ctx.issuers.changes()),
+        settings.clock.jumps(),
+    );
+    let account_run = accounts
+        .with_config(controller::Config::default().debounce(std::time::Duration::ZERO))
+        .owns_stream(owned)
+        .watches_stream(labelled, move |namespace| in_namespace(&account_store, &namespace.name_any()))
+        .reconcile_all_on(look_again)
+        .graceful_shutdown_on(shutdown.clone())
+        .run(account::reconcile, account::error_policy, ctx.clone())
+        .for_each(consume("account", metrics.clone()));
+
+    let issuer_store = stores.issuers.clone();
+    let own_namespace = settings.namespace.clone();
+    let issuer_run = issuers
+        .watches(Api::<PartialObjectMeta<Secret>>::namespaced(client, &own_namespace), config(), move |secret| {
+            let name = secret.name_any();
+            issuer_store
+                .state_filter(|issuer| signin::refers_to(&issuer.spec, &name))
+                .into_iter()
+                .map(|issuer| ObjectRef::from_obj(issuer.as_ref()))
+                .collect::<Vec<_>>()
+        })
+        .reconcile_all_on(stream::select(tokio_stream(ctx.issuers.nudges()), settings.clock.jumps()))
+        .graceful_shutdown_on(shutdown.clone())
+        .run(issuer::reconcile, issuer::error_policy, ctx.clone())
+        .for_each(consume("issuer", metrics));
+
+    let filled = async {
+        stores.ready().await;
+        for account in stores.accounts.state() {
+            ctx.population.add(&account, &crate::plan::desired::account_ref(&account));
+        }
+        let _ = ready_tx.send(true);
+        tracing::info!(accounts = stores.accounts.len(), issuers = stores.issuers.len(), "caches are filled");
+        shutdown.clone().await;
+        let _ = ready_tx.send(false);
+    };
+    tokio::join!(account_run, issuer_run, filled);
+}
+
+/// Turns of a counter as a stream; several in a row are one.
+fn tokio_stream(receiver: tokio::sync::watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + 'static {
+    stream::unfold(receiver, |mut receiver| async move {
+        receiver.changed().await.ok()?;
+        // What follows at once belongs to the same turn: one policy is written
+        // for many accounts.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        receiver.borrow_and_update();
+        Some(((), receiver))
+    })
+}
+
+fn in_namespace(store: &reflector::Store<Neo4jServiceAccount>, namespace: &str) -> Vec<ObjectRef<Neo4jServiceAccount>> {
+    store
+        .state_filter(|account| account.namespace().as_deref() == Some(namespace))
+        .into_iter()
+        .map(|account| ObjectRef::from_obj(account.as_ref()))
+        .collect()
+}
+
+/// The one place where a controller's stream ends up.
+fn consume<K, E>(
+    kind: &'static str,
+    metrics: Metrics,
+) -> impl FnMut(Result<(ObjectRef<K>, controller::Action), controller::Error<E, watcher::Error>>) -> futures::future::Ready<()>
+where
+    K: Resource<DynamicType = ()>,
+    E: std::error::Error + 'static,
+{
+    move |outcome| {
+        match outcome {
+            Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+            // Told by the error policy.
+            Err(controller::Error::ReconcilerFailed(..)) => {}
+            Err(error) => {
+                metrics.watch_error(kind);
+                tracing::warn!(kind, %error, "a watch failed");
+            }
+        }
+        ready(())
+    }
+}

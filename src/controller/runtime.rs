@@ -1,0 +1,138 @@
+//! What issuers' reconciles hand to accounts' reconciles: the org, the facts,
+//! and who waits to be listed in the access policy.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::watch;
+
+use crate::api::OktaIssuerSpec;
+use crate::api::conditions::Reason;
+use crate::okta::Org;
+use crate::sync::lock;
+use crate::plan::desired::IssuerFacts;
+
+/// An issuer in operation.
+#[derive(Clone, Debug)]
+pub(super) struct Runtime {
+    pub(super) uid: String,
+    pub(super) spec: Arc<OktaIssuerSpec>,
+    pub(super) org: Arc<Org>,
+    /// Known once the authorization server was seen in order.
+    pub(super) facts: Option<IssuerFacts>,
+    /// Why the issuer is not ready, if it is not.
+    pub(super) problem: Option<(Reason, String)>,
+    pub(super) admissions: Arc<Admissions>,
+}
+
+/// All issuers in operation, by name.
+#[derive(Debug)]
+pub(super) struct Issuers {
+    by_name: RwLock<HashMap<String, Runtime>>,
+    /// Turns when accounts should look at their issuer again.
+    changed: watch::Sender<u64>,
+    /// Turns when an issuer should look at its accounts again.
+    nudged: watch::Sender<u64>,
+}
+
+impl Default for Issuers {
+    fn default() -> Self {
+        Self { by_name: RwLock::default(), changed: watch::Sender::new(0), nudged: watch::Sender::new(0) }
+    }
+}
+
+impl Issuers {
+    pub(super) fn get(&self, name: &str) -> Option<Runtime> {
+        self.by_name.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Puts an issuer into operation; wakes accounts only if something that
+    /// matters to them is different.
+    pub(super) fn put(&self, name: &str, runtime: Runtime) {
+        let mut map = self.by_name.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let same = map.get(name).is_some_and(|old| {
+            old.facts == runtime.facts && old.spec == runtime.spec && old.problem.is_some() == runtime.problem.is_some()
+                && Arc::ptr_eq(&old.org, &runtime.org)
+        });
+        map.insert(name.to_owned(), runtime);
+        drop(map);
+        if !same {
+            self.changed.send_modify(|n| *n += 1);
+        }
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.by_name.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    pub(super) fn nudge(&self) {
+        self.nudged.send_modify(|n| *n += 1);
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(super) fn nudges(&self) -> watch::Receiver<u64> {
+        self.nudged.subscribe()
+    }
+}
+
+/// Who is listed in the access policy, who waits for it, and who leaves. Client
+/// ids in lower case.
+#[derive(Debug, Default)]
+pub(super) struct Admissions(Mutex<Lists>);
+
+#[derive(Debug, Default)]
+struct Lists {
+    listed: BTreeSet<String>,
+    waiting: BTreeSet<String>,
+    leaving: BTreeSet<String>,
+}
+
+impl Admissions {
+    /// Whether the policy lists the client; if not, it waits from now on.
+    pub(super) fn ask(&self, client_id: &str) -> bool {
+        let id = client_id.to_lowercase();
+        let mut lists = lock(&self.0);
+        lists.leaving.remove(&id);
+        if lists.listed.contains(&id) {
+            return true;
+        }
+        lists.waiting.insert(id);
+        false
+    }
+
+    /// The client is proved gone and leaves the policy when it is next written.
+    pub(super) fn leave(&self, client_id: &str) {
+        let id = client_id.to_lowercase();
+        let mut lists = lock(&self.0);
+        lists.waiting.remove(&id);
+        lists.leaving.insert(id);
+    }
+
+    /// Okta refuses the client: whatever we believed, look again.
+    pub(super) fn doubt(&self) {
+        lock(&self.0).listed.clear();
+    }
+
+    /// Who waits and who leaves.
+    pub(super) fn wishes(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let lists = lock(&self.0);
+        (lists.waiting.clone(), lists.leaving.clone())
+    }
+
+    /// Whether somebody waits to be listed.
+    pub(super) fn is_waiting(&self) -> bool {
+        !lock(&self.0).waiting.is_empty()
+    }
+
+    /// The policies were seen or written and list exactly these.
+    pub(super) fn seen(&self, listed: BTreeSet<String>) {
+        let mut lists = lock(&self.0);
+        lists.waiting.retain(|id| !listed.contains(id));
+        lists.leaving.retain(|id| listed.contains(id));
+        lists.listed = listed;
+    }
+}

@@ -1,0 +1,231 @@
+//! Looks at an issuer's authorization server and carries out what
+//! `plan::issuer` asks for, one effect after the other.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::context::Context;
+use super::runtime::Admissions;
+use crate::api::{AccessPolicy, CreatedObjects, CreatedPolicy, Management, OktaIssuer, names as n};
+use crate::okta::budget::Turn;
+use crate::okta::{Class, Error, Org, Part};
+use crate::plan::issuer::{self, Identity, IssuerNext, IssuerStep, ServerView, our_policies};
+use crate::plan::issuer_status::Findings;
+use crate::plan::lane::Lane;
+use crate::plan::policy::{self, Edits, listed};
+
+/// Each effect brings the plan nearer to its end; more than this is a flaw.
+const MAX_STEPS: usize = 24;
+/// Rules are read of this many policies at most.
+const MAX_POLICIES: usize = 32;
+
+/// Looks, repairs, and says what was found.
+pub(super) async fn look(
+    object: &OktaIssuer,
+    org: &Org,
+    identity: Identity<'_>,
+    admissions: &Admissions,
+    created: CreatedObjects,
+    ctx: &Context,
+) -> Findings {
+    let turn = Turn { lane: Lane::New, key: object.uid().unwrap_or_default(), namespace: String::new() };
+    let mut look = Look { object, org, identity, admissions, created, view: ServerView::default(), turn, ctx };
+    match look.run().await {
+        Ok(next) => Findings::seen(next, look.view, look.created),
+        Err(error) => Findings::failed(error, look.view, look.created),
+    }
+}
+
+struct Look<'a> {
+    object: &'a OktaIssuer,
+    org: &'a Org,
+    identity: Identity<'a>,
+    admissions: &'a Admissions,
+    created: CreatedObjects,
+    view: ServerView,
+    turn: Turn,
+    ctx: &'a Context,
+}
+
+impl Look<'_> {
+    async fn run(&mut self) -> Result<IssuerNext, Error> {
+        self.observe().await?;
+        for _ in 0..MAX_STEPS {
+            let edits = self.edits();
+            let next = issuer::next(&self.object.spec, self.identity, &self.created, &self.view, &edits);
+            let IssuerNext::Do(step) = next else {
+                self.remember_listed();
+                return Ok(next);
+            };
+            self.fenced()?;
+            if let Err(error) = self.carry_out(&step).await {
+                self.dismiss_unknown(&step, &error).await?;
+                return Err(error);
+            }
+        }
+        Ok(IssuerNext::Done)
+    }
+
+    fn fenced(&self) -> Result<(), Error> {
+        self.ctx.settings.fence.pass().map_err(|e| Error { class: Class::Transient, message: e.to_string(), request_id: None })
+    }
+
+    async fn observe(&mut self) -> Result<(), Error> {
+        let wanted = &self.object.spec.authorization_server;
+        self.view.server = match (&wanted.id, &wanted.name, &self.created.authorization_server_id) {
+            (Some(id), ..) => self.org.read_server(id, &self.turn).await?,
+            (None, Some(name), _) => self.org.find_server(name, &self.turn).await?,
+            (None, None, _) => None,
+        };
+        let Some(id) = self.server_id() else { return Ok(()) };
+        self.view.scopes = self.org.list_parts(&id, Part::Scopes, &self.turn).await?;
+        self.view.claims = self.org.list_parts(&id, Part::Claims, &self.turn).await?;
+        self.view.policies = self.org.list_parts(&id, Part::Policies, &self.turn).await?;
+        let ours: BTreeSet<String> = our_policies(self.identity, &self.created, &self.view).into_iter().filter_map(id_of).collect();
+        let wanted: Vec<String> = self
+            .view
+            .policies
+            .iter()
+            .filter_map(id_of)
+            .filter(|id| wanted.management == Management::External || ours.contains(id))
+            .take(MAX_POLICIES)
+            .collect();
+        for policy in wanted {
+            let rules = self.org.list_rules(&id, &policy, &self.turn).await?;
+            self.view.rules.push((policy, rules));
+        }
+        Ok(())
+    }
+
+    fn server_id(&self) -> Option<String> {
+        self.view.server.as_ref().and_then(id_of)
+    }
+
+    /// The difference between who is listed and who should be.
+    fn edits(&self) -> Edits {
+        let wanted = &self.object.spec.authorization_server;
+        if wanted.management == Management::External || wanted.access_policy == AccessPolicy::AllClients {
+            return Edits::default();
+        }
+        let (waiting, leaving) = self.admissions.wishes();
+        let confirmed = self.object.annotations().get(n::ANNOTATION_CONFIRM_REMOVALS).and_then(|v| v.parse().ok());
+        let ours = our_policies(self.identity, &self.created, &self.view);
+        policy::edit(&ours, &waiting, &leaving, wanted.max_clients_per_policy as usize, confirmed)
+    }
+
+    /// Tells the accounts who is listed, once the rule stands too.
+    fn remember_listed(&self) {
+        let ours = our_policies(self.identity, &self.created, &self.view);
+        self.admissions.seen(ours.into_iter().flat_map(listed).collect());
+    }
+
+    async fn carry_out(&mut self, step: &IssuerStep) -> Result<(), Error> {
+        tracing::info!(issuer = self.identity.name, step = name(step), "changing the authorization server");
+        if let IssuerStep::CreateServer(body) = step {
+            let server = self.org.create_server(body.clone(), &self.turn).await?;
+            self.created.authorization_server_id = id_of(&server);
+            self.view.server = Some(server);
+            return Ok(());
+        }
+        let Some(server) = self.server_id() else { return Err(broken("the authorization server has no id")) };
+        let (org, turn) = (self.org, &self.turn);
+        match step {
+            IssuerStep::CreateServer(_) => {}
+            IssuerStep::CreateScope(body) => {
+                let scope = org.create_part(&server, Part::Scopes, body.clone(), turn).await?;
+                self.created.scope_id = id_of(&scope);
+                self.view.scopes.push(scope);
+            }
+            IssuerStep::RepairScope(id, body) => {
+                let scope = org.replace_part(&server, Part::Scopes, id, body.clone(), turn).await?;
+                replace(&mut self.view.scopes, scope);
+            }
+            IssuerStep::CreateClaim(body) => {
+                let claim = org.create_part(&server, Part::Claims, body.clone(), turn).await?;
+                self.created.claim_id = id_of(&claim);
+                self.view.claims.push(claim);
+            }
+            IssuerStep::RepairClaim(id, body) => {
+                let claim = org.replace_part(&server, Part::Claims, id, body.clone(), turn).await?;
+                replace(&mut self.view.claims, claim);
+            }
+            IssuerStep::CreatePolicy(body) => {
+                let policy = org.create_part(&server, Part::Policies, body.clone(), turn).await?;
+                if let Some(id) = id_of(&policy) {
+                    self.created.policies.push(CreatedPolicy { id, rule_id: None });
+                }
+                self.view.policies.push(policy);
+            }
+            IssuerStep::ReplacePolicy(id, body) => {
+                // Read again just before: Okta renumbers priorities, and has no
+                // ETag that would tell.
+                let now = org.read_policy(&server, id, turn).await?;
+                let mut body = body.clone();
+                body["priority"] = now["priority"].clone();
+                let policy = org.replace_part(&server, Part::Policies, id, body, turn).await?;
+                replace(&mut self.view.policies, policy);
+            }
+            IssuerStep::CreateRule(policy, body) => {
+                let rule = org.create_rule(&server, policy, body.clone(), turn).await?;
+                if let Some(of) = self.created.policies.iter_mut().find(|p| p.id == *policy) {
+                    of.rule_id = id_of(&rule);
+                }
+                match self.view.rules.iter_mut().find(|(of, _)| of == policy) {
+                    Some((_, rules)) => rules.push(rule),
+                    None => self.view.rules.push((policy.clone(), vec![rule])),
+                }
+            }
+            IssuerStep::RepairRule(policy, id, body) => {
+                let rule = org.replace_rule(&server, policy, id, body.clone(), turn).await?;
+                if let Some((_, rules)) = self.view.rules.iter_mut().find(|(of, _)| of == policy) {
+                    replace(rules, rule);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Okta refuses a policy that names a client it does not know: those leave,
+    /// and the next look tries again without them.
+    async fn dismiss_unknown(&self, step: &IssuerStep, error: &Error) -> Result<(), Error> {
+        let (IssuerStep::ReplacePolicy(_, body) | IssuerStep::CreatePolicy(body), Class::Rejected { .. }) = (step, &error.class) else {
+            return Ok(());
+        };
+        for client_id in listed(body) {
+            if !self.org.client_exists(&client_id, &self.turn).await? {
+                self.admissions.leave(&client_id);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn id_of(value: &Value) -> Option<String> {
+    value["id"].as_str().map(str::to_owned)
+}
+
+fn replace(list: &mut [Value], new: Value) {
+    if let Some(old) = list.iter_mut().find(|old| old["id"] == new["id"]) {
+        *old = new;
+    }
+}
+
+fn broken(message: &str) -> Error {
+    Error { class: Class::Transient, message: message.to_owned(), request_id: None }
+}
+
+const fn name(step: &IssuerStep) -> &'static str {
+    match step {
+        IssuerStep::CreateServer(_) => "CreateServer",
+        IssuerStep::CreateScope(_) => "CreateScope",
+        IssuerStep::RepairScope(..) => "RepairScope",
+        IssuerStep::CreateClaim(_) => "CreateClaim",
+        IssuerStep::RepairClaim(..) => "RepairClaim",
+        IssuerStep::CreatePolicy(_) => "CreatePolicy",
+        IssuerStep::ReplacePolicy(..) => "ReplacePolicy",
+        IssuerStep::CreateRule(..) => "CreateRule",
+        IssuerStep::RepairRule(..) => "RepairRule",
+    }
+}

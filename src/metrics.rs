@@ -1,0 +1,188 @@
+//! Prometheus metrics. Labels are bounded by construction: outcomes are
+//! `&'static str`, and names appear on the two per-account gauges alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::okta::budget::Level;
+use crate::plan::identity::AccountRef;
+
+macro_rules! labels {
+    ($($name:ident { $($field:ident: $type:ty),+ })+) => {
+        $(#[derive(Clone, Debug, EncodeLabelSet, Hash, PartialEq, Eq)]
+        struct $name { $($field: $type),+ })+
+    };
+}
+
+labels! {
+    Kind { kind: &'static str }
+    KindOutcome { kind: &'static str, outcome: &'static str }
+    Operation { operation: &'static str, outcome: &'static str }
+    BucketName { bucket: &'static str }
+    OrgBucket { org: String, bucket: &'static str }
+    Outcome { outcome: &'static str }
+    Account { namespace: String, name: String }
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// All metrics; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    per_account: bool,
+    reconciles: Family<KindOutcome, Counter>,
+    reconcile_seconds: Histograms<Kind>,
+    okta_calls: Family<Operation, Counter>,
+    okta_seconds: Histograms<BucketName>,
+    limit: Family<OrgBucket, Gauge>,
+    remaining: Family<OrgBucket, Gauge>,
+    waiting: Family<OrgBucket, Gauge>,
+    refreshes: Family<Outcome, Counter>,
+    first_token: Histogram,
+    expiry: Family<Account, Gauge>,
+    ready: Family<Account, Gauge>,
+    backoff: Family<Kind, Gauge>,
+    watch_errors: Family<Kind, Counter>,
+    leader: Gauge,
+}
+
+/// 1 ms to about 65 s.
+fn short() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 17))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new(true)
+    }
+}
+
+impl Metrics {
+    /// New metrics, all at zero. Without `per_account` the two gauges that name
+    /// accounts stay empty, for fleets that would be too many series.
+    #[must_use]
+    pub fn new(per_account: bool) -> Self {
+        let mut inner = Inner {
+            registry: Registry::with_prefix("neo4j_okta"),
+            per_account,
+            reconciles: Family::default(),
+            reconcile_seconds: Family::new_with_constructor(short),
+            okta_calls: Family::default(),
+            okta_seconds: Family::new_with_constructor(short),
+            limit: Family::default(),
+            remaining: Family::default(),
+            waiting: Family::default(),
+            refreshes: Family::default(),
+            // A quarter of a second to over four hours.
+            first_token: Histogram::new(exponential_buckets(0.25, 2.0, 17)),
+            expiry: Family::default(),
+            ready: Family::default(),
+            backoff: Family::default(),
+            watch_errors: Family::default(),
+            leader: Gauge::default(),
+        };
+        let r = &mut inner.registry;
+        r.register("reconciles", "Reconciles by kind and outcome", inner.reconciles.clone());
+        r.register("reconcile_duration_seconds", "Time that a reconcile took", inner.reconcile_seconds.clone());
+        r.register("okta_calls", "Requests to Okta by operation and outcome", inner.okta_calls.clone());
+        r.register("okta_call_duration_seconds", "Time to Okta's answer", inner.okta_seconds.clone());
+        r.register("okta_rate_limit", "Requests a window that Okta allows the org", inner.limit.clone());
+        r.register("okta_rate_limit_remaining", "Requests left in the window", inner.remaining.clone());
+        r.register("okta_rate_limit_waiting", "Callers that wait for their slot", inner.waiting.clone());
+        r.register("token_requests", "Tokens asked for by outcome", inner.refreshes.clone());
+        r.register("first_token_duration_seconds", "Time from an account's creation to its first token", inner.first_token.clone());
+        r.register("account_token_expiry_timestamp_seconds", "When the published token expires", inner.expiry.clone());
+        r.register("account_ready", "1 while the account is ready", inner.ready.clone());
+        r.register("objects_in_backoff", "Objects that failed and wait for their next try", inner.backoff.clone());
+        r.register("watch_errors", "Errors of watches", inner.watch_errors.clone());
+        r.register("leader", "1 while this instance may write", inner.leader.clone());
+        Self(Arc::new(inner))
+    }
+
+    /// What `/metrics` serves (OpenMetrics text).
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = encode(&mut text, &self.0.registry);
+        text
+    }
+
+    pub(crate) fn reconciled(&self, kind: &'static str, outcome: &'static str, took: Duration) {
+        self.0.reconciles.get_or_create(&KindOutcome { kind, outcome }).inc();
+        self.0.reconcile_seconds.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn okta_call(&self, operation: &'static str, outcome: &'static str) {
+        self.0.okta_calls.get_or_create(&Operation { operation, outcome }).inc();
+    }
+
+    pub(crate) fn okta_latency(&self, bucket: &'static str, took: Duration) {
+        self.0.okta_seconds.get_or_create(&BucketName { bucket }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn budget(&self, org: &str, bucket: &'static str, level: Level) {
+        let labels = OrgBucket { org: org.to_owned(), bucket };
+        self.0.limit.get_or_create(&labels).set(level.limit.into());
+        self.0.remaining.get_or_create(&labels).set(level.remaining.into());
+        let waiting = i64::try_from(level.waiting).unwrap_or(i64::MAX);
+        self.0.waiting.get_or_create(&labels).set(waiting);
+    }
+
+    pub(crate) fn token_request(&self, outcome: &'static str) {
+        self.0.refreshes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn first_token(&self, after: Duration) {
+        self.0.first_token.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn account(&self, account: &AccountRef, ready: bool, expires_at: Option<Timestamp>) {
+        if !self.0.per_account {
+            return;
+        }
+        let labels = Account { namespace: account.namespace.clone(), name: account.name.clone() };
+        self.0.ready.get_or_create(&labels).set(ready.into());
+        match expires_at {
+            Some(at) => {
+                self.0.expiry.get_or_create(&labels).set(at.as_second());
+            }
+            None => {
+                self.0.expiry.remove(&labels);
+            }
+        }
+    }
+
+    pub(crate) fn forget_account(&self, account: &AccountRef) {
+        let labels = Account { namespace: account.namespace.clone(), name: account.name.clone() };
+        self.0.ready.remove(&labels);
+        self.0.expiry.remove(&labels);
+    }
+
+    pub(crate) fn in_backoff(&self, kind: &'static str, objects: usize) {
+        let objects = i64::try_from(objects).unwrap_or(i64::MAX);
+        self.0.backoff.get_or_create(&Kind { kind }).set(objects);
+    }
+
+    pub(crate) fn watch_error(&self, kind: &'static str) {
+        self.0.watch_errors.get_or_create(&Kind { kind }).inc();
+    }
+
+    /// Whether this instance may write.
+    pub fn set_leader(&self, leader: bool) {
+        self.0.leader.set(leader.into());
+    }
+}

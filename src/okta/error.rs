@@ -1,0 +1,124 @@
+//! What can come of asking Okta, in classes. The rest of the operator matches
+//! the class, never a status number. Holds no body: bodies may hold secrets.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Deserialize;
+
+/// What kind of failure it is, and so what may be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// No answer, a broken one, or Okta's own trouble: try again later.
+    Transient,
+    /// Not before this instant. `by_okta` is false when our own budget said so
+    /// and nothing was sent.
+    RateLimited {
+        /// When to come back.
+        until: Timestamp,
+        /// Whether Okta said so (429).
+        by_okta: bool,
+    },
+    /// The operator's sign-in is not accepted.
+    Unauthorized,
+    /// The operator's sign-in lacks an OAuth scope or an admin role.
+    Forbidden,
+    /// Okta does not know it.
+    NotFound,
+    /// Somebody else changed it at the same time.
+    Conflict,
+    /// Okta does not accept the request as it is.
+    Rejected {
+        /// Okta's error code (`E…`) or OAuth's `error`.
+        code: String,
+    },
+}
+
+impl Class {
+    /// A stable word for metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::RateLimited { by_okta: true, .. } => "rate_limited",
+            Self::RateLimited { by_okta: false, .. } => "deferred",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+}
+
+/// A failed request to Okta.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}{}", .request_id.as_ref().map(|id| format!(" (Okta request {id})")).unwrap_or_default())]
+pub struct Error {
+    /// What kind of failure.
+    pub class: Class,
+    /// In words; never quotes a body or a credential.
+    pub message: String,
+    /// Okta's `X-Okta-Request-Id`, for their support.
+    pub request_id: Option<String>,
+}
+
+impl Error {
+    pub(super) fn transient(message: impl Into<String>) -> Self {
+        Self { class: Class::Transient, message: message.into(), request_id: None }
+    }
+
+    pub(super) fn rejected(code: &str, message: impl Into<String>) -> Self {
+        Self { class: Class::Rejected { code: code.to_owned() }, message: message.into(), request_id: None }
+    }
+
+    pub(super) fn deferred(until: Timestamp) -> Self {
+        Self {
+            class: Class::RateLimited { until, by_okta: false },
+            message: format!("Okta's rate limit is used up by others of our requests; next try at {until}"),
+            request_id: None,
+        }
+    }
+}
+
+/// The management API's error body (Okta core API, "Errors").
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ErrorBody {
+    #[serde(default)]
+    pub(super) error_code: String,
+    #[serde(default)]
+    error_summary: String,
+    #[serde(default)]
+    error_causes: Vec<Cause>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cause {
+    #[serde(default)]
+    error_summary: String,
+}
+
+impl ErrorBody {
+    /// Code, summary and causes in one line.
+    pub(super) fn words(&self, status: u16) -> String {
+        let causes: Vec<&str> = self.error_causes.iter().map(|c| c.error_summary.as_str()).collect();
+        let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+        if self.error_code.is_empty() {
+            return format!("Okta answered {status}");
+        }
+        format!("Okta answered {status} {} {}{causes}", self.error_code, self.error_summary)
+    }
+}
+
+/// Classifies a refused management request (codes: Okta's error catalogue).
+pub(super) fn classify(status: u16, code: &str) -> Class {
+    match (status, code) {
+        (_, "E0000009" | "E0000010" | "E0000239" | "E0000268") => Class::Transient,
+        (_, "E0000004" | "E0000011" | "E0000005") | (401, _) => Class::Unauthorized,
+        (403, "E0000006" | "") => Class::Forbidden,
+        (404, _) => Class::NotFound,
+        (409 | 412, _) => Class::Conflict,
+        (408 | 425 | 423 | 500..=599, _) => Class::Transient,
+        (_, code) => Class::Rejected { code: if code.is_empty() { status.to_string() } else { code.to_owned() } },
+    }
+}

@@ -1,0 +1,63 @@
+//! What accounts need to know of their issuer, put together from its spec and
+//! what was found. Pure.
+
+use serde_json::Value;
+
+use super::desired::{IssuerFacts, duration};
+use super::issuer_status::Findings;
+use crate::api::{AccessPolicy, Management, OktaIssuer};
+
+/// The facts. Once known they stay known while Okta's management API cannot be
+/// reached: refreshing needs none of it. After a restart they come from the
+/// status, for the same reason.
+#[must_use]
+pub fn facts(object: &OktaIssuer, installation: &str, findings: &Findings, known: Option<IssuerFacts>) -> Option<IssuerFacts> {
+    if findings.refuted() {
+        return None;
+    }
+    if let Some(server) = findings.server_in_order() {
+        return build(object, installation, server["issuer"].as_str()?, server["id"].as_str()?, audience(server)?);
+    }
+    let fallback = known.map(|k| (k.issuer, k.authorization_server_id, k.audience)).or_else(|| remembered(object))?;
+    build(object, installation, &fallback.0, &fallback.1, &fallback.2)
+}
+
+fn audience(server: &Value) -> Option<&str> {
+    server["audiences"][0].as_str()
+}
+
+/// From the status, if the authorization server was in order when it was
+/// written.
+fn remembered(object: &OktaIssuer) -> Option<(String, String, String)> {
+    let status = object.status.as_ref()?;
+    let issuer = status.issuer.clone()?;
+    let id = issuer.rsplit('/').next()?.to_owned();
+    let audience = object.spec.authorization_server.audience.clone().or_else(|| status.audience.clone())?;
+    Some((issuer, id, audience))
+}
+
+fn build(object: &OktaIssuer, installation: &str, issuer: &str, id: &str, audience: &str) -> Option<IssuerFacts> {
+    let spec = &object.spec;
+    let server = &spec.authorization_server;
+    let managed = server.management == Management::Managed;
+    Some(IssuerFacts {
+        name: object.metadata.name.clone()?,
+        org_url: spec.org_url.clone(),
+        authorization_server_id: id.to_owned(),
+        issuer: issuer.to_owned(),
+        audience: audience.to_owned(),
+        token_endpoint: format!("{}/v1/token", issuer.trim_end_matches('/')),
+        scope: server.scope.clone(),
+        groups_claim: server.groups_claim.clone(),
+        profile_attribute: server.profile_attribute.clone(),
+        lifetime: managed.then(|| duration(&server.token_lifetime)).flatten(),
+        allow_list: managed && server.access_policy == AccessPolicy::AllowList,
+        network_zones: spec.network_zones.clone(),
+        on_delete: spec.on_delete,
+        on_external_disable: spec.on_external_disable,
+        installation: installation.to_owned(),
+        former_installations: spec.former_installations.clone(),
+        cluster: spec.cluster_name.clone(),
+        neo4j_uri: spec.neo4j.uri.clone(),
+    })
+}

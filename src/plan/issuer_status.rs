@@ -1,0 +1,210 @@
+//! The status of an issuer as a value. Pure. No moving number but the count of
+//! accounts.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::issuer::{Concern, IssuerNext, ServerView};
+use super::schedule::promise;
+use super::status::Conditions;
+use crate::api::conditions::{
+    AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
+};
+use crate::api::{CreatedObjects, CredentialsVisibility, OktaIssuer, OktaIssuerStatus as Status};
+use crate::okta::{Class, Error};
+use crate::plan::desired::duration;
+
+/// Beyond this difference between the clocks the issuer says so.
+const SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a look at an issuer found.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Why the sign-in cannot be used, if it cannot.
+    signed_out: Option<(Reason, String)>,
+    /// Where the planner ended, if it came so far.
+    next: Option<IssuerNext>,
+    /// The failure that ended the look, if one did.
+    pub failure: Option<Class>,
+    failure_message: String,
+    view: ServerView,
+    created: CreatedObjects,
+    /// How far Okta's clock is ahead of ours.
+    pub skew: SignedDuration,
+    /// Accounts that refer to the issuer.
+    pub accounts: usize,
+}
+
+impl Findings {
+    /// The sign-in cannot be used.
+    #[must_use]
+    pub fn signed_out(reason: Reason, message: String, created: CreatedObjects) -> Self {
+        Self { signed_out: Some((reason, message)), ..Self::empty(created) }
+    }
+
+    /// The look came to an end.
+    #[must_use]
+    pub fn seen(next: IssuerNext, view: ServerView, created: CreatedObjects) -> Self {
+        Self { next: Some(next), view, ..Self::empty(created) }
+    }
+
+    /// The look failed half-way.
+    #[must_use]
+    pub fn failed(error: Error, view: ServerView, created: CreatedObjects) -> Self {
+        Self { failure_message: error.to_string(), failure: Some(error.class), view, ..Self::empty(created) }
+    }
+
+    fn empty(created: CreatedObjects) -> Self {
+        Self {
+            signed_out: None,
+            next: None,
+            failure: None,
+            failure_message: String::new(),
+            view: ServerView::default(),
+            created,
+            skew: SignedDuration::ZERO,
+            accounts: 0,
+        }
+    }
+
+    /// The authorization server, if nothing about it (besides policies) is
+    /// wrong.
+    #[must_use]
+    pub fn server_in_order(&self) -> Option<&Value> {
+        match &self.next {
+            Some(IssuerNext::Done | IssuerNext::Blocked { concern: Concern::Policy, .. }) => self.view.server.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether Okta itself said that the authorization server is not usable.
+    #[must_use]
+    pub fn refuted(&self) -> bool {
+        matches!(self.next, Some(IssuerNext::Blocked { concern: Concern::Server, .. }))
+    }
+}
+
+impl Status {
+    /// Why the issuer is not ready, if it is not.
+    #[must_use]
+    pub fn problem(&self) -> Option<(Reason, String)> {
+        self.headline().filter(|(good, ..)| !good).map(|(_, reason, message)| (reason, message))
+    }
+
+    /// The Ready condition.
+    #[must_use]
+    pub fn headline(&self) -> Option<(bool, Reason, String)> {
+        let ready = self.conditions.iter().find(|c| c.type_ == READY)?;
+        let reason = Reason::ALL.iter().find(|r| r.as_str() == ready.reason)?;
+        Some((ready.status == "True", *reason, ready.message.clone()))
+    }
+}
+
+type Verdict = Result<(Reason, String), (Reason, String)>;
+
+/// The status after a look.
+#[must_use]
+pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> Status {
+    let old = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let mut conditions = Conditions { old: &old.conditions, new: Vec::new(), generation, now };
+    let authenticated = authenticated(object, findings);
+    let server = server(findings);
+    let policy = policy(findings);
+    let verdict = unsupported(object).and_then(|()| [&authenticated, &server, &policy].into_iter().find_map(|v| v.clone().err()).map_or(Ok(()), Err));
+    let ready = verdict.map(|()| in_order(object, findings));
+    for (type_, verdict) in [(READY, &ready), (AUTHENTICATED, &authenticated), (AUTHORIZATION_SERVER_READY, &server), (POLICY_SYNCED, &policy)] {
+        let (Ok((reason, message)) | Err((reason, message))) = verdict;
+        conditions.set(type_, verdict.is_ok(), *reason, message.clone());
+    }
+    if let Err((reason, message)) = &ready
+        && *reason != Reason::OktaUnreachable
+        && *reason != Reason::RateLimited
+    {
+        conditions.set(STALLED, true, *reason, message.clone());
+    }
+    let conditions = conditions.new;
+    let found = findings.server_in_order();
+    let issuer = found.and_then(|s| s["issuer"].as_str()).map(str::to_owned).or(old.issuer);
+    Status {
+        observed_generation: generation,
+        jwks_uri: issuer.as_ref().map(|issuer| format!("{issuer}/v1/keys")),
+        audience: found.and_then(|s| s["audiences"][0].as_str()).map(str::to_owned).or(old.audience),
+        issuer,
+        accounts: i32::try_from(findings.accounts).ok(),
+        created: (findings.created != CreatedObjects::default()).then(|| findings.created.clone()),
+        conditions,
+    }
+}
+
+fn unsupported(object: &OktaIssuer) -> Result<(), (Reason, String)> {
+    if object.spec.credentials == CredentialsVisibility::Private {
+        return Err((Reason::InvalidIssuer, "spec.credentials: Private is not served by this version, and publishing the credentials instead would give them away; set it to Published".to_owned()));
+    }
+    Ok(())
+}
+
+fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {
+    if let Some((reason, message)) = &findings.signed_out {
+        return Err((*reason, message.clone()));
+    }
+    let message = &findings.failure_message;
+    match &findings.failure {
+        Some(Class::Unauthorized) => Err((Reason::Unauthorized, format!(
+            "Okta refuses the operator's sign-in: {message}; put a valid one into the Secret that spec.auth names"
+        ))),
+        Some(Class::Forbidden) => Err((Reason::MissingPermission, format!(
+            "the operator's sign-in lacks a right: {message}; grant okta.apps.manage, okta.clients.read and okta.authorizationServers.{} and the admin roles for them",
+            if object.spec.authorization_server.management == crate::api::Management::Managed { "manage" } else { "read" }
+        ))),
+        Some(Class::Transient | Class::Conflict | Class::NotFound | Class::Rejected { .. }) => Err((Reason::OktaUnreachable, message.clone())),
+        Some(Class::RateLimited { .. }) => Err((Reason::RateLimited, message.clone())),
+        None if object.spec.auth.api_token.is_some() => Ok((
+            Reason::ApiTokenInUse,
+            "signed in with an API token, which carries all rights of the admin who made it and ends with that admin; prefer spec.auth.privateKeyJwt".to_owned(),
+        )),
+        None => Ok((Reason::SignedIn, "signed in with private_key_jwt".to_owned())),
+    }
+}
+
+fn server(findings: &Findings) -> Verdict {
+    match &findings.next {
+        Some(IssuerNext::Blocked { concern: Concern::Server, reason, message }) => Err((*reason, message.clone())),
+        Some(_) => Ok((Reason::ServerReady, "server, scope and claim are in place".to_owned())),
+        None => Err(unknown(findings)),
+    }
+}
+
+fn policy(findings: &Findings) -> Verdict {
+    match &findings.next {
+        Some(IssuerNext::Blocked { concern: Concern::Policy, reason, message }) => Err((*reason, message.clone())),
+        Some(IssuerNext::Done) => Ok((Reason::PolicyReady, "policy and rule are in place".to_owned())),
+        Some(IssuerNext::Blocked { reason, message, .. }) => Err((*reason, message.clone())),
+        Some(IssuerNext::Do(_)) => Err((Reason::Progressing, "the authorization server is being prepared".to_owned())),
+        None => Err(unknown(findings)),
+    }
+}
+
+fn unknown(findings: &Findings) -> (Reason, String) {
+    match &findings.signed_out {
+        Some((reason, _)) => (*reason, "not known without a sign-in".to_owned()),
+        None => (Reason::OktaUnreachable, format!("not known: {}", findings.failure_message)),
+    }
+}
+
+/// In order, but perhaps with something worth knowing.
+fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
+    if findings.skew.abs() > SKEW {
+        let seconds = findings.skew.as_secs();
+        // Rounded, so that the status does not move with every look.
+        return (Reason::ClockSkew, format!("Okta's clock is about {} minutes away from this machine's; set the machine's clock", (seconds.abs() + 30) / 60));
+    }
+    let lifetime = duration(&object.spec.authorization_server.token_lifetime).unwrap_or_default();
+    if promise(lifetime, 0).is_none() {
+        return (Reason::PromiseNotKept, format!(
+            "a token life of {} leaves no time for the kubelet to deliver a new token before the old one ends if Okta is away; raise spec.authorizationServer.tokenLifetime",
+            object.spec.authorization_server.token_lifetime
+        ));
+    }
+    (Reason::IssuerReady, "accounts can get tokens".to_owned())
+}

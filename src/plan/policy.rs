@@ -1,0 +1,156 @@
+//! The access policies that list an issuer's clients, edited by difference and
+//! never from a computed whole: what others wrote into them stays. Pure.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+/// What cannot be undone by a slip of ours is held back beyond this many, or a
+/// tenth of all.
+const PLAUSIBLE_REMOVALS: usize = 5;
+
+/// One change to one policy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Open a new shard with these clients.
+    Create {
+        /// The clients.
+        include: Vec<String>,
+    },
+    /// Replace the policy by this body.
+    Replace {
+        /// Okta's id.
+        id: String,
+        /// The whole body, with everything else as it was read.
+        body: Value,
+    },
+}
+
+/// What the difference came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edits {
+    /// In order.
+    pub edits: Vec<Edit>,
+    /// How many removals were held back; 0 when none.
+    pub held: usize,
+}
+
+/// The clients that a policy lists, in lower case.
+#[must_use]
+pub fn listed(policy: &Value) -> BTreeSet<String> {
+    policy["conditions"]["clients"]["include"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_lowercase)
+        .collect()
+}
+
+/// Edits that add `waiting` and remove `gone` from our `policies`. A client
+/// stays in its shard; a shard holds at most `max`. More than a plausible number
+/// of removals is held back unless exactly that number is `confirmed`.
+#[must_use]
+pub fn edit(
+    policies: &[&Value],
+    waiting: &BTreeSet<String>,
+    gone: &BTreeSet<String>,
+    max: usize,
+    confirmed: Option<usize>,
+) -> Edits {
+    let shards: Vec<BTreeSet<String>> = policies.iter().map(|p| listed(p)).collect();
+    let total: usize = shards.iter().map(BTreeSet::len).sum();
+    let removals: usize = shards.iter().map(|s| s.intersection(gone).count()).sum();
+    let plausible = removals <= PLAUSIBLE_REMOVALS.max(total / 10) || confirmed == Some(removals);
+    let mut missing: Vec<String> = waiting
+        .iter()
+        .filter(|id| !gone.contains(*id) && !shards.iter().any(|s| s.contains(*id)))
+        .cloned()
+        .collect();
+    let mut edits = Vec::new();
+    for (policy, shard) in policies.iter().zip(&shards) {
+        let mut next: Vec<String> = shard.iter().filter(|id| !plausible || !gone.contains(*id)).cloned().collect();
+        let room = max.saturating_sub(next.len()).min(missing.len());
+        next.extend(missing.drain(..room));
+        // A policy without clients is not known to be accepted by Okta: the last
+        // one stays until another takes its place.
+        if next.is_empty() || next.iter().cloned().collect::<BTreeSet<_>>() == *shard {
+            continue;
+        }
+        if let Some(id) = policy["id"].as_str() {
+            edits.push(Edit::Replace { id: id.to_owned(), body: with_clients(policy, &next) });
+        }
+    }
+    while !missing.is_empty() {
+        let include: Vec<String> = missing.drain(..max.max(1).min(missing.len())).collect();
+        edits.push(Edit::Create { include });
+    }
+    Edits { edits, held: if plausible { 0 } else { removals } }
+}
+
+/// The policy as it was read, with another list of clients. The priority just
+/// read is part of it, because Okta would move the policy to the end otherwise.
+fn with_clients(policy: &Value, include: &[String]) -> Value {
+    let mut body = policy.clone();
+    if let Some(object) = body.as_object_mut() {
+        for key in ["created", "lastUpdated", "_links", "_embedded", "system"] {
+            object.remove(key);
+        }
+    }
+    body["conditions"]["clients"]["include"] = json!(include);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(id: &str, clients: &[String]) -> Value {
+        json!({ "id": id, "name": id, "priority": 3, "description": "d", "conditions": { "clients": { "include": clients } }, "_links": {} })
+    }
+
+    fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+        range.map(|i| format!("client-{i:03}")).collect()
+    }
+
+    fn set(ids: &[String]) -> BTreeSet<String> {
+        ids.iter().cloned().collect()
+    }
+
+    #[test]
+    fn foreign_ids_stay_and_nothing_to_do_is_no_write() {
+        let one = policy("p1", &["somebody-elses".to_owned(), "client-000".to_owned()]);
+        assert_eq!(edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None), Edits::default());
+        let edits = edit(&[&one], &set(&ids(1..2)), &BTreeSet::new(), 10, None).edits;
+        let [Edit::Replace { id, body }] = edits.as_slice() else { panic!("{edits:?}") };
+        assert_eq!((id.as_str(), body["priority"].as_i64()), ("p1", Some(3)));
+        assert_eq!(listed(body), set(&["somebody-elses".to_owned(), "client-000".to_owned(), "client-001".to_owned()]));
+    }
+
+    #[test]
+    fn clients_beyond_a_shard_open_another() {
+        let full = policy("p1", &ids(0..3));
+        let edits = edit(&[&full], &set(&ids(3..8)), &BTreeSet::new(), 3, None).edits;
+        assert_eq!(edits.len(), 2);
+        assert!(edits.iter().all(|e| matches!(e, Edit::Create { include } if include.len() <= 3)));
+    }
+
+    #[test]
+    fn many_removals_at_once_are_held_until_their_number_is_confirmed() {
+        let all = policy("p1", &ids(0..40));
+        let few = edit(&[&all], &BTreeSet::new(), &set(&ids(0..5)), 500, None);
+        assert_eq!((few.edits.len(), few.held), (1, 0));
+        let many = edit(&[&all], &BTreeSet::new(), &set(&ids(0..6)), 500, None);
+        assert_eq!((many.edits.len(), many.held), (0, 6));
+        let confirmed = edit(&[&all], &BTreeSet::new(), &set(&ids(0..6)), 500, Some(6));
+        assert_eq!((confirmed.edits.len(), confirmed.held), (1, 0));
+        let held_but_adding = edit(&[&all], &set(&ids(50..51)), &set(&ids(0..6)), 500, None);
+        assert_eq!((held_but_adding.edits.len(), held_but_adding.held), (1, 6));
+    }
+
+    #[test]
+    fn the_last_client_of_a_policy_stays_listed() {
+        let one = policy("p1", &ids(0..1));
+        assert_eq!(edit(&[&one], &BTreeSet::new(), &set(&ids(0..1)), 10, None).edits, Vec::new());
+    }
+}
