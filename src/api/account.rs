@@ -1,11 +1,22 @@
 //! `Neo4jServiceAccount`: what an application team writes. Types only.
 
+#![allow(
+    unreachable_pub,
+    reason = "kube's derive repeats each struct inside a function"
+)]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each column says its type and priority"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::schema::{self, GROUP, NAME};
 
 /// A machine identity for Neo4j. The operator registers an Okta "API Services"
 /// app for it, keeps the app's client credentials in one Secret and a
@@ -34,19 +45,19 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "App-ID", type_ = "string", json_path = ".status.appId", priority = 1),
     printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuerRef.name", priority = 1),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
-    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must be at most 63 characters, because it becomes the value of a label"),
-    validation = Rule::new("(has(self.spec.credentialsSecret.name) ? self.spec.credentialsSecret.name : self.metadata.name + '-okta-credentials') != (has(self.spec.tokenSecret.name) ? self.spec.tokenSecret.name : self.metadata.name + '-neo4j-token')").message("spec.credentialsSecret.name and spec.tokenSecret.name must differ: pods mount the token alone")
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must be at most 63 characters, because it becomes the value of a label: shorten it"),
+    validation = Rule::new("(has(self.spec.credentialsSecret.name) ? self.spec.credentialsSecret.name : self.metadata.name + '-okta-credentials') != (has(self.spec.tokenSecret.name) ? self.spec.tokenSecret.name : self.metadata.name + '-neo4j-token')").message("must differ from the name of the credentials Secret, because pods mount the token alone: choose another name").field_path(".spec.tokenSecret.name")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("(has(self.credentialsSecret.name) ? self.credentialsSecret.name : '') == (has(oldSelf.credentialsSecret.name) ? oldSelf.credentialsSecret.name : '')").message("spec.credentialsSecret.name is immutable: create a new account under another name instead"),
-    validation = Rule::new("(has(self.tokenSecret.name) ? self.tokenSecret.name : '') == (has(oldSelf.tokenSecret.name) ? oldSelf.tokenSecret.name : '')").message("spec.tokenSecret.name is immutable: create a new account under another name instead")
+    validation = Rule::new(schema::unchanged("credentialsSecret.name")).message("is immutable, because workloads mount the Secret by this name: create a new account instead").field_path(".credentialsSecret.name"),
+    validation = Rule::new(schema::unchanged("tokenSecret.name")).message("is immutable, because pods mount the Secret by this name: create a new account instead").field_path(".tokenSecret.name")
 )]
 pub struct Neo4jServiceAccountSpec {
     /// The OktaIssuer that serves this account. Immutable: an app cannot move
     /// to another org; create a new account instead.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("spec.issuerRef is immutable: an app cannot move to another issuer; create a new account instead"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable, because an app cannot move to another issuer: create a new account instead"))]
     pub issuer_ref: IssuerRef,
 
     /// The groups that the access token carries, and with them the roles in
@@ -54,14 +65,14 @@ pub struct Neo4jServiceAccountSpec {
     /// reaches the next token within seconds; tokens already handed out keep
     /// the old groups until they expire. Keep the list short: Neo4j refuses a
     /// token of more than 8192 bytes.
-    #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9_.:@/-]([A-Za-z0-9_.:@/ -]*[A-Za-z0-9_.:@/-])?$")))]
+    #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 100), regex(pattern = GROUP)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub groups: Vec<String>,
 
     /// The label of the app in Okta's Admin Console. Default:
     /// `<cluster>/<namespace>/<name>`. Write names only, no personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^\S(.*\S)?$"))]
     pub display_name: Option<String>,
 
     /// How the client signs in at Okta's token endpoint. Matters to workloads
@@ -99,7 +110,7 @@ pub struct Neo4jServiceAccountSpec {
 pub struct IssuerRef {
     /// Name of the issuer.
     #[serde(default = "default_issuer")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = NAME))]
     pub name: String,
 }
 
@@ -109,7 +120,9 @@ fn default_issuer() -> String {
 
 impl Default for IssuerRef {
     fn default() -> Self {
-        Self { name: default_issuer() }
+        Self {
+            name: default_issuer(),
+        }
     }
 }
 
@@ -132,25 +145,27 @@ pub struct SecretTemplate {
     /// Name of the Secret. Can be chosen once, when the account is created. An
     /// existing Secret that is not this account's is never overwritten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = NAME))]
     pub name: Option<String>,
 
-    /// Additional labels, at most 16.
+    /// Labels to add, at most 16. Those that the operator sets itself cannot be
+    /// chosen: `app.kubernetes.io/managed-by`, and all under `neo4j-okta.dev/`
+    /// and `kubernetes.io/`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 63, "pattern": schema::LABEL_VALUE }))]
     #[x_kube(
-        validation = Rule::new("self.all(k, !k.startsWith('neo4j-okta.dev/') && !k.startsWith('kubernetes.io/') && k != 'app.kubernetes.io/managed-by')").message("labels under neo4j-okta.dev/ and kubernetes.io/, and app.kubernetes.io/managed-by, belong to the operator: remove them"),
-        validation = Rule::new("self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))").message("labels must have keys like 'example.com/name'"),
-        validation = Rule::new("self.all(k, self[k].matches('^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$'))").message("labels must have values of letters, digits, '-', '_' and '.'")
+        validation = Rule::new(schema::NOT_OURS).message(schema::NOT_OURS_MESSAGE),
+        validation = Rule::new(schema::qualified_keys()).message(schema::QUALIFIED_KEYS_MESSAGE)
     )]
     pub labels: BTreeMap<String, String>,
 
-    /// Additional annotations, at most 16.
+    /// Annotations to add, at most 16, such as one that Reloader looks for. The
+    /// same keys as for labels are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     #[x_kube(
-        validation = Rule::new("self.all(k, !k.startsWith('neo4j-okta.dev/') && !k.startsWith('kubernetes.io/') && k != 'app.kubernetes.io/managed-by')").message("annotations under neo4j-okta.dev/ and kubernetes.io/, and app.kubernetes.io/managed-by, belong to the operator: remove them"),
-        validation = Rule::new("self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))").message("annotations must have keys like 'example.com/name'")
+        validation = Rule::new(schema::NOT_OURS).message(schema::NOT_OURS_MESSAGE),
+        validation = Rule::new(schema::qualified_keys()).message(schema::QUALIFIED_KEYS_MESSAGE)
     )]
     pub annotations: BTreeMap<String, String>,
 }
@@ -158,17 +173,18 @@ pub struct SecretTemplate {
 /// Regular replacement of the client credentials.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!has(self.overlap) || duration(self.overlap) < duration(self.interval)").message("rotation.overlap must be shorter than rotation.interval"))]
+#[x_kube(validation = Rule::new(schema::shorter("overlap", "interval")).message("must be shorter than rotation.interval, because Okta has room for two credentials only: shorten it").field_path(".overlap"))]
 pub struct Rotation {
     /// How often, at least `1h`; for example `720h`.
-    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,6}(h|m|s))+$"))]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1h')").message("rotation.interval must be at least 1h"))]
+    #[schemars(length(max = 18))]
+    #[x_kube(validation = Rule::new(schema::at_least("1h")).message("must be at least 1h, written in h, m and s, such as 720h"))]
     pub interval: String,
 
     /// How long the former credentials still work after the new ones stand in
-    /// the Secret. Default: the lifetime of a token.
+    /// the Secret; shorter than the interval. Default: the lifetime of a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,6}(h|m|s))+$"))]
+    #[schemars(length(max = 18))]
+    #[x_kube(validation = Rule::new(schema::at_least("0s")).message("must be written in h, m and s, such as 1h30m"))]
     pub overlap: Option<String>,
 }
 
@@ -201,10 +217,10 @@ pub struct Neo4jServiceAccountStatus {
     /// Service Binding's Provisioned Service: appears once there is a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
-    /// Ready, Registered, CredentialsReady, TokenFresh, Reconciling, Stalled.
+    /// Ready, Registered, CredentialsReady, TokenFresh, Neo4jVerified, and for
+    /// Helm and Flux Reconciling and Stalled.
     #[serde(default)]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 }
 
@@ -228,7 +244,7 @@ pub struct CredentialsStatus {
 }
 
 /// What is known about the access token.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenStatus {
     /// When the token was issued.
@@ -239,6 +255,7 @@ pub struct TokenStatus {
     pub next_refresh_at: Time,
     /// The groups in the token.
     #[schemars(length(max = 20), inner(length(max = 100)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub groups: Vec<String>,
     /// The Secret that holds it.
     #[schemars(length(max = 253))]

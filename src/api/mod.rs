@@ -1,27 +1,28 @@
 //! The custom resources as Kubernetes stores them: types, limits, CEL rules and
 //! names. No logic; `plan::desired` parses these into what the planner needs.
 
-pub mod account;
+mod account;
+mod allow;
+mod authorization_server;
 pub mod conditions;
-pub mod issuer;
+mod definition;
+mod issuer;
+mod issuer_status;
 pub mod names;
-
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
+mod neo4j;
+mod schema;
+mod sign_in;
 
 pub use account::{
     Authentication, BindingStatus, CredentialsStatus, IssuerRef, Neo4jServiceAccount,
     Neo4jServiceAccountSpec, Neo4jServiceAccountStatus, Rotation, SecretTemplate, TokenStatus,
 };
+pub use allow::AllowEntry;
+pub use authorization_server::{AccessPolicy, AuthorizationServer, Management};
+pub use definition::{crds, crds_yaml};
 pub use issuer::{
-    AccessPolicy, AllowEntry, ApiTokenAuth, Auth, AuthorizationServer, CreatedObjects,
-    CreatedPolicy, CredentialsVisibility, Management, Neo4j, OktaIssuer, OktaIssuerSpec,
-    OktaIssuerStatus, OnDelete, OnExternalDisable, PrivateKeyJwtAuth, RateLimit, SecretRef,
-    Verify,
+    CredentialsVisibility, OktaIssuer, OktaIssuerSpec, OnDelete, OnExternalDisable, RateLimit,
 };
-
-/// The definitions of both kinds, as `crds/` holds them.
-#[must_use]
-pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![Neo4jServiceAccount::crd(), OktaIssuer::crd()]
-}
+pub use issuer_status::{CreatedObjects, CreatedPolicy, OktaIssuerStatus};
+pub use neo4j::{Neo4j, Verify};
+pub use sign_in::{ApiTokenAuth, Auth, PrivateKeyJwtAuth, SecretRef};

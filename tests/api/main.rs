@@ -1,0 +1,11 @@
+//! Both kinds at a real API server: what it accepts, what it refuses and how it
+//! says so, and how kubectl shows the objects.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
+
+mod accepted;
+mod corpus;
+mod kubectl;
+mod refused;
+mod schema;
+mod server;
