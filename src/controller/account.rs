@@ -66,7 +66,7 @@ pub(super) fn error_policy(object: Arc<Neo4jServiceAccount>, error: &Error, ctx:
 }
 
 async fn inner(object: Arc<Neo4jServiceAccount>, ctx: &Context) -> Result<(Action, &'static str), Error> {
-    ctx.stores.ready().await;
+    ctx.filled().await;
     let account = account_ref(&object);
     let mut remembered = ctx.remembered(&account.uid);
     let object = newest(object, &remembered);

@@ -12,6 +12,7 @@ use kube::Client;
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::fence::Fence;
@@ -63,8 +64,8 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    /// Waits until each has seen everything once; planning on less would take
-    /// what exists for missing.
+    /// Waits until each has seen everything once. For one task alone: kube wakes
+    /// only the one that asked last.
     pub(super) async fn ready(&self) {
         // Fails only when the writer is gone: then the operator is stopping.
         let _ = tokio::join!(
@@ -82,6 +83,7 @@ pub(super) struct Context {
     pub(super) settings: Settings,
     pub(super) installation: String,
     pub(super) stores: Stores,
+    filled: watch::Receiver<bool>,
     pub(super) issuers: Issuers,
     pub(super) recorder: Recorder,
     pub(super) backoff: Backoff,
@@ -114,12 +116,13 @@ pub(super) struct Pause {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, settings: Settings, installation: String, stores: Stores, recorder: Recorder) -> Self {
+    pub(super) fn new(client: Client, settings: Settings, installation: String, stores: Stores, filled: watch::Receiver<bool>, recorder: Recorder) -> Self {
         Self {
             client,
             settings,
             installation,
             stores,
+            filled,
             issuers: Issuers::default(),
             recorder,
             backoff: Backoff::default(),
@@ -131,6 +134,13 @@ impl Context {
 
     pub(super) fn now(&self) -> Timestamp {
         self.settings.clock.now()
+    }
+
+    /// Waits until the caches are filled: planning on less would take what
+    /// exists for missing.
+    pub(super) async fn filled(&self) {
+        // Fails only when the sender is gone: then the operator is stopping.
+        let _ = self.filled.clone().wait_for(|filled| *filled).await;
     }
 
     /// Takes what is remembered; one reconcile per account runs at a time.

@@ -61,7 +61,7 @@ pub(super) fn error_policy(object: Arc<OktaIssuer>, error: &Error, ctx: Arc<Cont
 }
 
 async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
-    ctx.stores.ready().await;
+    ctx.filled().await;
     let name = object.name_any();
     let accounts = ctx.stores.accounts.state_filter(|a| a.spec.issuer_ref.name == name).len();
     if !in_use(object, ctx, accounts).await? {

@@ -111,7 +111,7 @@ async fn run(
     let reporter = Reporter { controller: n::OPERATOR.to_owned(), instance: Some(settings.instance.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let metrics = settings.metrics.clone();
-    let ctx = Arc::new(Context::new(client.clone(), settings.clone(), installation, stores.clone(), recorder));
+    let ctx = Arc::new(Context::new(client.clone(), settings.clone(), installation, stores.clone(), ready_tx.subscribe(), recorder));
 
     // One watch of Secrets' metadata feeds both the store and the triggers.
     let seen = ctx.clone();

@@ -1,0 +1,6 @@
+//! The operator against a real API server and the Okta emulator. Each test is a
+//! sentence that would have been an outage.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod harness;
+mod lifecycle;
