@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
@@ -12,9 +13,9 @@ use serde_json::json;
 
 use super::context::Context;
 use super::report;
-use super::runtime::{Admissions, Runtime};
+use super::runtime::{Admissions, Look, Runtime};
 use super::signin::{self, Prepared};
-use crate::api::{OktaIssuer, names as n};
+use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts;
 use crate::plan::issuer::Identity;
@@ -23,6 +24,8 @@ use crate::plan::schedule::{self, until};
 
 /// How often an issuer in order is looked at as a whole.
 const LOOK: Duration = Duration::from_secs(600);
+/// The count of accounts in the status moves this often at most.
+const COUNT: Duration = Duration::from_secs(60);
 /// Okta may be slow; twenty requests in a row are the most that one look takes.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -69,45 +72,67 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         return Ok(Action::await_change());
     }
     let now = ctx.now();
-    let before = ctx.issuers.get(&name).filter(|r| Some(r.uid.as_str()) == object.uid().as_deref());
-    let prepared = signin::prepare(object, before.as_ref(), ctx).await; // I/O
-    let Prepared { org, problem: signin_problem } = prepared;
+    let uid = object.uid().unwrap_or_default();
+    let before = ctx.issuers.get(&name).filter(|r| r.uid == uid);
+    let Prepared { org, problem: signin_problem } = signin::prepare(object, before.as_ref(), ctx).await; // I/O
     let admissions = before.as_ref().map_or_else(|| Arc::new(Admissions::default()), |r| r.admissions.clone());
-    let created = object.status.as_ref().and_then(|s| s.created.clone()).unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let confirmed = object.annotations().get(n::ANNOTATION_CONFIRM_REMOVALS).and_then(|v| v.parse().ok());
+    let (waiting, leaving) = admissions.wishes();
 
-    let identity = Identity { name: &name, installation: &ctx.installation };
-    let mut findings = match signin_problem {
-        Some((reason, message)) => Findings::signed_out(reason, message, created),
-        None => super::server::look(object, &org, identity, &admissions, created, ctx).await, // I/O
+    let last = before.as_ref().filter(|r| Arc::ptr_eq(&r.org, &org)).map(|r| &r.look);
+    let same = last.filter(|l| {
+        waiting.is_empty() && l.leaving == leaving && l.generation == generation && l.confirmed == confirmed && now < l.until
+    });
+    let looked = same.is_none();
+    let mut findings = match (same, signin_problem) {
+        (Some(look), _) => look.findings.clone(),
+        (None, Some((reason, message))) => Findings::signed_out(reason, message, created(object, before.as_ref())),
+        (None, None) => {
+            let identity = Identity { name: &name, installation: &ctx.installation };
+            super::server::look(object, &org, identity, &admissions, created(object, before.as_ref()), confirmed, ctx).await // I/O
+        }
     };
+    let counted_at = before.as_ref().map_or(Timestamp::MIN, |r| r.look.counted_at);
+    let count = !before.as_ref().is_some_and(|r| now < schedule::after(counted_at, COUNT) && r.look.findings.accounts > 0);
+    let told = before.as_ref().map_or(accounts, |r| r.look.findings.accounts);
+    findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
-    findings.accounts = accounts;
     org.report_levels();
 
-    let known = before.as_ref().and_then(|r| r.facts.clone());
-    let facts = facts::facts(object, &ctx.installation, &findings, known);
-    let failed = findings.failure.clone();
+    let facts = facts::facts(object, &ctx.installation, &findings, before.as_ref().and_then(|r| r.facts.clone()));
     let status = next_status(object, &findings, now);
     let problem = status.problem();
+    let until_then = match (same, &findings.failure, &problem) {
+        (Some(look), ..) => look.until,
+        (None, Some(Class::RateLimited { until, .. }), _) => *until,
+        (None, _, Some(_)) => schedule::retry_at(now, ctx.backoff.failed(&uid), &uid, None),
+        (None, _, None) => {
+            ctx.backoff.reset(&uid);
+            schedule::after(now, LOOK)
+        }
+    };
+    let counted_at = if count && findings.accounts != told { now } else { counted_at };
     ctx.issuers.put(&name, Runtime {
-        uid: object.uid().unwrap_or_default(),
+        uid,
         spec: Arc::new(object.spec.clone()),
         org,
         facts,
-        problem: problem.clone(),
+        problem,
         admissions: admissions.clone(),
+        look: Look { findings: findings.clone(), until: until_then, generation, confirmed, leaving: admissions.wishes().1, counted_at },
     });
     write_status(object, status, ctx).await?;
-    let uid = object.uid().unwrap_or_default();
-    let wake = match (failed, problem) {
-        (Some(Class::RateLimited { until, .. }), _) => until,
-        (_, Some(_)) => schedule::retry_at(now, ctx.backoff.failed(&uid), &uid, None),
-        (_, None) => {
-            ctx.backoff.reset(&uid);
-            schedule::after(now, if admissions.is_waiting() { Duration::from_secs(1) } else { LOOK })
-        }
-    };
-    Ok(Action::requeue(until(now, wake)))
+    let recount = if findings.accounts == accounts { Timestamp::MAX } else { schedule::after(counted_at, COUNT) };
+    let again = if looked && admissions.is_waiting() { schedule::after(now, Duration::from_secs(1)) } else { Timestamp::MAX };
+    Ok(Action::requeue(until(now, until_then.min(recount).min(again))))
+}
+
+/// What we created: as this process knows it, else as the status says. The
+/// cache may be behind our last write of the status.
+fn created(object: &OktaIssuer, before: Option<&Runtime>) -> CreatedObjects {
+    let known = before.map(|r| r.look.findings.created.clone());
+    known.or_else(|| object.status.as_ref().and_then(|s| s.created.clone())).unwrap_or_default()
 }
 
 /// Keeps the finalizer exactly while an account refers to the issuer. `false`

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::api::OktaIssuerSpec;
@@ -11,6 +12,7 @@ use crate::api::conditions::Reason;
 use crate::okta::Org;
 use crate::sync::lock;
 use crate::plan::desired::IssuerFacts;
+use crate::plan::issuer_status::Findings;
 
 /// An issuer in operation.
 #[derive(Clone, Debug)]
@@ -23,6 +25,21 @@ pub(super) struct Runtime {
     /// Why the issuer is not ready, if it is not.
     pub(super) problem: Option<(Reason, String)>,
     pub(super) admissions: Arc<Admissions>,
+    pub(super) look: Look,
+}
+
+/// The last look at an issuer's authorization server. It need not be repeated
+/// while nothing that it was made on has changed.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) findings: Findings,
+    /// Good until this instant.
+    pub(super) until: Timestamp,
+    pub(super) generation: i64,
+    pub(super) confirmed: Option<usize>,
+    pub(super) leaving: BTreeSet<String>,
+    /// When the count of accounts was last told; it moves once a minute.
+    pub(super) counted_at: Timestamp,
 }
 
 /// All issuers in operation, by name.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::runtime::Admissions;
-use crate::api::{AccessPolicy, CreatedObjects, CreatedPolicy, Management, OktaIssuer, names as n};
+use crate::api::{AccessPolicy, CreatedObjects, CreatedPolicy, Management, OktaIssuer};
 use crate::okta::budget::Turn;
 use crate::okta::{Class, Error, Org, Part};
 use crate::plan::issuer::{self, Identity, IssuerNext, IssuerStep, ServerView, our_policies};
@@ -28,10 +28,11 @@ pub(super) async fn look(
     identity: Identity<'_>,
     admissions: &Admissions,
     created: CreatedObjects,
+    confirmed: Option<usize>,
     ctx: &Context,
 ) -> Findings {
     let turn = Turn { lane: Lane::New, key: object.uid().unwrap_or_default(), namespace: String::new() };
-    let mut look = Look { object, org, identity, admissions, created, view: ServerView::default(), turn, ctx };
+    let mut look = Look { object, org, identity, admissions, created, confirmed, view: ServerView::default(), turn, ctx };
     match look.run().await {
         Ok(next) => Findings::seen(next, look.view, look.created),
         Err(error) => Findings::failed(error, look.view, look.created),
@@ -44,6 +45,7 @@ struct Look<'a> {
     identity: Identity<'a>,
     admissions: &'a Admissions,
     created: CreatedObjects,
+    confirmed: Option<usize>,
     view: ServerView,
     turn: Turn,
     ctx: &'a Context,
@@ -110,9 +112,8 @@ impl Look<'_> {
             return Edits::default();
         }
         let (waiting, leaving) = self.admissions.wishes();
-        let confirmed = self.object.annotations().get(n::ANNOTATION_CONFIRM_REMOVALS).and_then(|v| v.parse().ok());
         let ours = our_policies(self.identity, &self.created, &self.view);
-        policy::edit(&ours, &waiting, &leaving, wanted.max_clients_per_policy as usize, confirmed)
+        policy::edit(&ours, &waiting, &leaving, wanted.max_clients_per_policy as usize, self.confirmed)
     }
 
     /// Tells the accounts who is listed, once the rule stands too.

@@ -56,11 +56,17 @@ struct Token {
     replace_at: Timestamp,
 }
 
+impl fmt::Debug for PrivateKeyJwt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKeyJwt").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiToken(_) => f.write_str("ApiToken(<redacted>)"),
-            Self::PrivateKeyJwt(app) => write!(f, "PrivateKeyJwt({})", app.client_id),
+            Self::PrivateKeyJwt(app) => app.fmt(f),
             Self::Missing(why) => write!(f, "Missing({why})"),
         }
     }

@@ -28,7 +28,8 @@ pub struct Findings {
     pub failure: Option<Class>,
     failure_message: String,
     view: ServerView,
-    created: CreatedObjects,
+    /// What the operator created, this look included.
+    pub created: CreatedObjects,
     /// How far Okta's clock is ahead of ours.
     pub skew: SignedDuration,
     /// Accounts that refer to the issuer.
