@@ -41,8 +41,9 @@ pub struct AppView {
     pub method: String,
     /// Our marker, if it carries one that can be read.
     pub marker: Option<Marker>,
-    /// True when all that we describe is as described (besides the method).
-    pub as_described: bool,
+    /// The revision of the description that it was compared with, if it matched
+    /// (besides the method).
+    pub described_as: Option<String>,
 }
 
 /// RFC 7591's name of a client authentication.
@@ -203,8 +204,16 @@ impl AppView {
             active: app["status"] == "ACTIVE",
             method: client["token_endpoint_auth_method"].as_str().unwrap_or_default().to_owned(),
             marker: read_marker(app),
-            as_described: spec.describes(app),
+            described_as: spec.describes(app).then(|| spec.revision()),
         })
+    }
+}
+
+impl AppView {
+    /// Whether it was seen to be as this description says.
+    #[must_use]
+    pub fn is(&self, spec: &AppSpec) -> bool {
+        self.described_as.as_ref() == Some(&spec.revision())
     }
 }
 

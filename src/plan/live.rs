@@ -105,7 +105,7 @@ fn described(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
     let app_id = o.memory.registered.as_ref()?.app_id.clone();
     match &o.memory.app {
         App::Unknown | App::Absent => Some(Next::Do(Step::ReadApp { app_id })),
-        App::Present(view) if view.as_described => None,
+        App::Present(view) if view.is(&d.app()) => None,
         App::Present(_) => Some(Next::Do(Step::UpdateApp { app_id })),
     }
 }

@@ -368,10 +368,10 @@ impl Observed {
             }
             Effect::App(view) => {
                 if let Some(view) = &view
-                    && view.as_described
+                    && view.described_as.is_some()
                     && desired.owns(view.marker.as_ref())
                 {
-                    memory.confirmed = Some(desired.app_spec().revision());
+                    memory.confirmed.clone_from(&view.described_as);
                 }
                 memory.app = view.map_or(App::Absent, App::Present);
             }
@@ -379,7 +379,7 @@ impl Observed {
                 memory.fresh = false;
                 memory.settling_until = settling;
                 memory.registered = Some(Registered::of(&view));
-                memory.confirmed = view.as_described.then(|| desired.app_spec().revision());
+                memory.confirmed.clone_from(&view.described_as);
                 memory.app = App::Present(view);
             }
             Effect::Activated | Effect::Deactivated => {
@@ -426,7 +426,8 @@ impl Observed {
             Effect::Minted(minted) => {
                 memory.refused = None;
                 memory.minted = Some(minted);
-                if !self.refresh_due(now) {
+                let usable = self.memory.minted.as_ref().is_some_and(|m| m.outcome.is_ok());
+                if usable && !self.refresh_due(now) {
                     let tat = &mut self.memory.mint_tat;
                     // Only moves the limiter on; whether it allowed was decided before.
                     let _ = schedule::allow_at(tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST);

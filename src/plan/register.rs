@@ -216,7 +216,7 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
     if !view.active {
         return Some(Next::Do(Step::ActivateApp { app_id }));
     }
-    (!view.as_described).then_some(Next::Do(Step::UpdateApp { app_id }))
+    (!view.is(&d.app())).then_some(Next::Do(Step::UpdateApp { app_id }))
 }
 
 /// Okta does not know the client id: create, unless it just refused to.

@@ -79,9 +79,13 @@ pub fn next_status(old: Option<&Status>, desired: &Desired, observed: &Observed,
     let facts = observed.token_facts();
     let alive = facts.as_ref().filter(|t| t.life.expires_at > now);
     let mut conditions = Conditions { old: old.map_or(&[], |s| &s.conditions), new: Vec::new(), generation: desired.generation, now };
-    let problem = outcome.reason();
+    let waiting = waiting_deletion(desired, outcome);
+    let problem = waiting.as_ref().map(|(reason, message)| (*reason, message.as_str())).or_else(|| outcome.reason());
 
-    let ready = ready(outcome, alive, facts.as_ref());
+    let ready = match &waiting {
+        Some((reason, message)) => Err((*reason, message.clone())),
+        None => ready(outcome, alive, facts.as_ref()),
+    };
     conditions.set(READY, ready.is_ok(), ready.as_ref().map_or_else(|e| e.0, |()| Reason::TokenIssued), ready.as_ref().map_or_else(|e| e.1.clone(), |()| "The token in the Secret is valid".to_owned()));
 
     match (&observed.memory.registered, problem) {
@@ -137,6 +141,17 @@ pub fn next_status(old: Option<&Status>, desired: &Desired, observed: &Observed,
         binding: matches!(observed.token, Slot::Ours(_)).then(|| BindingStatus { name: desired.token.name.clone() }),
         conditions: conditions.new,
     }
+}
+
+/// An account under deletion that cannot go yet: why, and how to let go.
+fn waiting_deletion(desired: &Desired, outcome: &Outcome) -> Option<(Reason, String)> {
+    let super::Wish::Deleted { .. } = desired.wish else { return None };
+    let (reason, message) = outcome.reason()?;
+    let (account, key) = (&desired.account, n::ANNOTATION_ABANDON);
+    Some((reason, format!(
+        "The app is not removed from Okta yet: {message}; to leave it behind: kubectl annotate n4jsa {} -n {} {key}=true",
+        account.name, account.namespace
+    )))
 }
 
 /// `Ok` when a workload can use the token, else why not.

@@ -69,7 +69,7 @@ pub(super) fn next(desired: &Desired, observed: &Observed, reason: Reason, messa
     if theirs {
         return stands(message);
     }
-    if !view.as_described {
+    if !view.is(&desired.app_spec()) {
         return Next::Do(Step::UpdateApp { app_id });
     }
     if view.active {
