@@ -20,7 +20,7 @@ use crate::plan::desired::SecretSpec;
 use crate::plan::observed::Observed;
 use crate::plan::schedule::TokenLife;
 use crate::plan::secret_meta::{
-    ANNOTATION_APP_REVISION, ANNOTATION_KIND, ANNOTATION_METHOD, ANNOTATION_RETIRE,
+    ANNOTATION_APP_REVISION, ANNOTATION_DATA, ANNOTATION_KIND, ANNOTATION_METHOD, ANNOTATION_RETIRE,
     ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot, classify, read,
 };
 use crate::plan::step::{Effect, Purpose, Staged, Step, Which};
@@ -81,8 +81,9 @@ impl Run<'_> {
         let slot = classify(Some(&secret.metadata), &self.desired.account.uid);
         let Slot::Ours(meta) = slot else { return Ok(Effect::Found { which: Which::Credentials, slot }) };
         let mut found = Credentials::read(&secret.data.unwrap_or_default());
-        // What memory holds was proved by Okta; the Secret may have been edited.
-        let edited = match (&self.remembered.vault.live, &found.live) {
+        // What memory holds was proved by Okta. If somebody touched the Secret,
+        // it stands; if only an operator wrote it, the Secret is newer.
+        let edited = meta.touched.is_some() && match (&self.remembered.vault.live, &found.live) {
             (Some(held), Some(live)) => !(held.client_id == live.client_id && held.equals(&live.value)),
             (Some(_), None) => found.staged.is_none(),
             (None, _) => false,
@@ -165,6 +166,8 @@ impl Run<'_> {
     async fn write_credentials(&mut self, next: Credentials, annotations: Annotations, observed: &Observed) -> Result<Effect, StepError> {
         let issuer = &self.desired.issuer;
         let data = next.data(&issuer.token_endpoint, &issuer.scope);
+        let mut annotations = annotations;
+        annotations.insert(ANNOTATION_DATA.to_owned(), Some(crate::okta::jose::random_text(9).to_string()));
         let written = self.write(&self.desired.credentials, n::SECRET_TYPE_CREDENTIALS, data, annotations, &observed.credentials).await?;
         Ok(match written {
             Written::Done(meta) => {

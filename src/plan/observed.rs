@@ -50,7 +50,7 @@ pub struct Memory {
     pub app: App,
     /// Revision of the description that was last seen in place at Okta.
     pub confirmed: Option<String>,
-    /// What the credentials Secret of this resourceVersion holds.
+    /// What the credentials Secret with this data revision holds.
     pub content: Option<(String, Content)>,
     /// Live credentials are in memory.
     pub holds_live: bool,
@@ -243,11 +243,11 @@ impl Observed {
         }
     }
 
-    /// What the credentials Secret holds, if it was read as it is now.
+    /// What the credentials Secret holds, if that is known.
     #[must_use]
     pub fn content(&self) -> Option<&Content> {
         let Slot::Ours(meta) = &self.credentials else { return None };
-        self.memory.content.as_ref().filter(|(version, _)| *version == meta.version).map(|(_, c)| c)
+        self.memory.content.as_ref().filter(|(revision, _)| revision == meta.data_revision()).map(|(_, c)| c)
     }
 
     /// Whether the status says that the account stands still for this reason.
@@ -293,7 +293,7 @@ impl Observed {
             Effect::CredentialsRead { meta, content, edited } => {
                 memory.edited = edited;
                 memory.looked_credentials = meta.as_ref().and_then(|m| m.touched.clone());
-                memory.content = meta.as_ref().map(|m| (m.version.clone(), content));
+                memory.content = meta.as_ref().map(|m| (m.data_revision().to_owned(), content));
                 self.credentials = meta.map_or(Slot::Absent, Slot::Ours);
             }
             Effect::CredentialsWritten { meta, content } => {
@@ -320,7 +320,7 @@ impl Observed {
                     }
                 }
                 memory.edited = false;
-                memory.content = Some((meta.version.clone(), content));
+                memory.content = Some((meta.data_revision().to_owned(), content));
                 memory.looked_credentials = meta.touched.clone();
                 self.credentials = Slot::Ours(meta);
             }
@@ -345,9 +345,6 @@ impl Observed {
             }
             Effect::Marked { which, meta } => {
                 if which == Which::Credentials {
-                    if let Some((version, _)) = &mut memory.content {
-                        version.clone_from(&meta.version);
-                    }
                     self.credentials = Slot::Ours(meta);
                 } else {
                     self.token = Slot::Ours(meta);

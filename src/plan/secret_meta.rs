@@ -28,6 +28,10 @@ pub const ANNOTATION_METHOD: &str = "neo4j-okta.dev/authentication";
 /// Annotation on the credentials Secret: `key` when it holds a private key.
 pub const ANNOTATION_KIND: &str = "neo4j-okta.dev/credential";
 
+/// Annotation on the credentials Secret: a random word, new with each write of
+/// its data, so that other changes need no new look.
+pub const ANNOTATION_DATA: &str = "neo4j-okta.dev/data-revision";
+
 /// A Secret under the name that an account uses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Slot {
@@ -68,6 +72,13 @@ impl Meta {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)
+    }
+
+    /// Names the data that the Secret holds: as long as it is the same and
+    /// nobody touched the Secret, so is the data.
+    #[must_use]
+    pub fn data_revision(&self) -> &str {
+        self.annotation(ANNOTATION_DATA).unwrap_or(&self.version)
     }
 
     /// One of our annotations as an instant; `None` when it is missing or none.
@@ -192,7 +203,7 @@ fn required(annotations: &BTreeMap<String, String>) -> Vec<&'static str> {
     if annotations.contains_key(n::ANNOTATION_EXPIRES_AT) {
         return vec![n::KEY_TOKEN, n::ANNOTATION_EXPIRES_AT, n::ANNOTATION_REFRESH_AT];
     }
-    let mut keys = vec![n::KEY_GENERATION];
+    let mut keys = vec![n::KEY_GENERATION, ANNOTATION_DATA];
     if annotations.contains_key(n::ANNOTATION_CLIENT_ID) {
         keys.extend([n::KEY_CLIENT_ID, n::KEY_AUTH_METHOD]);
         keys.push(if annotations.get(ANNOTATION_KIND).is_some_and(|kind| kind == "key") {

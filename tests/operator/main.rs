@@ -4,5 +4,7 @@
 
 mod crashes;
 mod harness;
+mod issuers;
 mod lifecycle;
 mod outages;
+mod tenancy;
