@@ -4,7 +4,7 @@
 //! app without our marker, whatever the status says.
 
 use super::desired::Desired;
-use super::locate::{Located, of_account};
+use super::locate::{Located, of_account, successor};
 use super::observed::{App, Observed};
 use super::step::{Next, Retry, Step};
 use super::blocked;
@@ -17,7 +17,13 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
         return Next::Settled { wake: Timestamp::MAX };
     }
     let app_id = match (&observed.memory.app, of_account(desired, observed)) {
-        (App::Absent, _) | (_, Located::Nowhere) => return Next::Do(Step::RemoveFinalizer),
+        (_, Located::Nowhere) => return Next::Do(Step::RemoveFinalizer),
+        (App::Absent, Located::Known(_)) if observed.memory.removed || abandon => return Next::Do(Step::RemoveFinalizer),
+        (App::Absent, Located::Known(_)) => match successor(desired, observed) {
+            Located::Look(look) => return look,
+            Located::Known(app_id) => app_id,
+            Located::Nowhere | Located::Hidden => return Next::Do(Step::RemoveFinalizer),
+        },
         (_, Located::Known(app_id)) => app_id,
         (_, Located::Look(_) | Located::Hidden) if abandon => return Next::Do(Step::RemoveFinalizer),
         (_, Located::Look(look)) => return look,

@@ -96,18 +96,13 @@ fn restore_pending(d: &Desired, o: &Observed) -> bool {
 }
 
 /// Label, groups, marker and settings at Okta are as the account says.
-fn described(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
-    let revision = d.app().revision();
-    let confirmed = o.memory.confirmed.clone().or_else(|| o.token_facts()?.app_revision);
-    if confirmed.as_deref() == Some(&revision) {
-        return None;
-    }
+pub(super) fn described(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
     let app_id = o.memory.registered.as_ref()?.app_id.clone();
-    match &o.memory.app {
-        App::Unknown | App::Absent => Some(Next::Do(Step::ReadApp { app_id })),
-        App::Present(view) if view.is(&d.app()) => None,
-        App::Present(_) => Some(Next::Do(Step::UpdateApp { app_id })),
+    if let App::Present(view) = &o.memory.app {
+        return (!view.is(&d.app())).then_some(Next::Do(Step::UpdateApp { app_id }));
     }
+    let confirmed = o.memory.confirmed.clone().or_else(|| o.token_facts()?.app_revision);
+    (confirmed.as_deref() != Some(&d.app().revision())).then_some(Next::Do(Step::ReadApp { app_id }))
 }
 
 /// Records that a restore was answered, so that the same value does not undo

@@ -6,7 +6,7 @@
 
 use super::desired::Desired;
 use super::observed::{App, Observed};
-use super::secret_meta::Slot;
+use super::secret_meta::{ANNOTATION_STAGED, Slot};
 use super::step::{Next, Step};
 
 /// Where an app is.
@@ -43,10 +43,25 @@ pub(super) fn by_client_id(observed: &Observed, client_id: &str, label: &str) ->
     }
 }
 
+/// After a crash in the middle of a new registration, the status may still name
+/// the app before it: looks for the one after that.
+pub(super) fn successor(desired: &Desired, observed: &Observed) -> Located {
+    let client_id = observed.memory.registered.as_ref().map(|r| r.client_id.as_str()).unwrap_or_default();
+    by_client_id(observed, &desired.client_id(generation_of(client_id) + 1), &desired.label)
+}
+
+/// The registration that a client id is of: the number behind its last part.
+pub(super) fn generation_of(client_id: &str) -> u32 {
+    let last = client_id.rsplit('.').next().unwrap_or_default();
+    last.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
 /// Finds the app of an account that shall not live any more.
 pub(super) fn of_account(desired: &Desired, observed: &Observed) -> Located {
-    if matches!(observed.credentials, Slot::Ours(_)) && observed.content().is_none()
-        && observed.memory.registered.is_none()
+    // Staged credentials may be those of an app that no status knows yet.
+    if let Slot::Ours(meta) = &observed.credentials
+        && observed.content().is_none()
+        && (observed.memory.registered.is_none() || meta.annotation(ANNOTATION_STAGED).is_some())
     {
         return Located::Look(Next::Do(Step::ReadCredentials));
     }
@@ -54,6 +69,7 @@ pub(super) fn of_account(desired: &Desired, observed: &Observed) -> Located {
         return by_client_id(observed, &staged.client_id, &staged.label);
     }
     // Without a trace in Kubernetes the first registration may still exist.
-    let client_id = observed.known_client_id().unwrap_or_else(|| desired.client_id(0));
+    let registered = observed.memory.registered.as_ref().map(|r| r.client_id.clone());
+    let client_id = registered.or_else(|| observed.known_client_id()).unwrap_or_else(|| desired.client_id(0));
     by_client_id(observed, &client_id, &desired.label)
 }

@@ -72,6 +72,8 @@ pub struct Memory {
     pub admitted: Option<bool>,
     /// The issuer was told that the client leaves.
     pub left: bool,
+    /// We deleted the app ourselves.
+    pub removed: bool,
     /// A token in hand.
     pub minted: Option<Minted>,
     /// The last refusal of a token.
@@ -109,6 +111,7 @@ impl Default for Memory {
             replaced: false,
             admitted: None,
             left: false,
+            removed: false,
             minted: None,
             refused: None,
             settling_until: Timestamp::MIN,
@@ -292,6 +295,7 @@ impl Observed {
             Effect::Found { which: Which::Token, slot } => self.token = slot,
             Effect::CredentialsRead { meta, content, edited } => {
                 memory.edited = edited;
+                memory.holds_live = content.live.is_some();
                 memory.looked_credentials = meta.as_ref().and_then(|m| m.touched.clone());
                 memory.content = meta.as_ref().map(|m| (m.data_revision().to_owned(), content));
                 self.credentials = meta.map_or(Slot::Absent, Slot::Ours);
@@ -375,6 +379,8 @@ impl Observed {
             Effect::AppWritten(view) => {
                 memory.fresh = false;
                 memory.settling_until = settling;
+                memory.refused = None;
+                memory.minted = None;
                 memory.registered = Some(Registered::of(&view));
                 memory.confirmed.clone_from(&view.described_as);
                 memory.app = App::Present(view);
@@ -396,6 +402,7 @@ impl Observed {
                     ));
                 }
                 memory.app = App::Absent;
+                memory.removed = true;
             }
             Effect::Secrets(list) => memory.secrets = Some(list),
             Effect::SecretsChanged => {
@@ -448,6 +455,8 @@ impl Observed {
         }
         if matches!(step, Step::UpdateApp { .. } | Step::ActivateApp { .. } | Step::DeactivateApp { .. } | Step::ReplaceCredentials { .. }) {
             self.memory.app = App::Unknown;
+            // Whatever was in place may be so no more.
+            self.memory.confirmed = Some(String::new());
         }
         if matches!(step, Step::AddSecret { .. } | Step::DeactivateSecret { .. } | Step::DeleteSecret { .. }) {
             self.memory.secrets = None;

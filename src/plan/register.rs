@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::app::method_name;
 use super::desired::Desired;
-use super::locate::{Located, by_client_id};
+use super::locate::{Located, by_client_id, generation_of};
 use super::observed::{App, Observed};
 use super::schedule::{self, TENANT_CREDENTIALS_INTERVAL};
 use super::secret_meta::{ANNOTATION_METHOD, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
@@ -89,8 +89,7 @@ fn refused(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
             Retry::Backoff,
         ));
     }
-    let same_method = view.method == method_name(d.authentication);
-    Some(stage_anew(d, o, if same_method { renewal(d) } else { Purpose::Replace }))
+    Some(stage_anew(d, o, renewal(d, o)))
 }
 
 /// The app exists and its credentials are known to nobody: new ones.
@@ -100,14 +99,17 @@ fn lost(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     match &o.memory.app {
         App::Unknown => Next::Do(Step::ReadApp { app_id }),
         App::Absent if o.settling(now) => settling(now, "the app is not there yet"),
-        App::Absent | App::Present(_) => stage_anew(d, o, renewal(d)),
+        App::Absent | App::Present(_) => stage_anew(d, o, renewal(d, o)),
     }
 }
 
-fn renewal(d: &Desired) -> Purpose {
+/// How new credentials come to an app that exists: a second client secret
+/// beside the first, unless the app signs in by another method.
+fn renewal(d: &Desired, o: &Observed) -> Purpose {
+    let other_method = matches!(&o.memory.app, App::Present(view) if view.method != method_name(d.authentication));
     match d.authentication {
-        Authentication::ClientSecretBasic | Authentication::ClientSecretPost => Purpose::Add,
-        Authentication::PrivateKeyJwt => Purpose::Replace,
+        Authentication::ClientSecretBasic | Authentication::ClientSecretPost if !other_method => Purpose::Add,
+        Authentication::ClientSecretBasic | Authentication::ClientSecretPost | Authentication::PrivateKeyJwt => Purpose::Replace,
     }
 }
 
@@ -140,26 +142,28 @@ pub(super) fn stage_anew(d: &Desired, o: &Observed, purpose: Purpose) -> Next {
     }))
 }
 
-/// The registration that a client id is of: the number behind its last part.
-fn generation_of(client_id: &str) -> u32 {
-    let last = client_id.rsplit('.').next().unwrap_or_default();
-    last.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
-}
-
 /// Brings staged credentials to Okta and has them proved by a token.
 fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Timestamp) -> Next {
+    // The wish for another method came in between: those were never live.
+    if staged.purpose != Purpose::Create && staged.authentication != d.authentication {
+        return stage_anew(d, o, Purpose::Replace);
+    }
     let in_place = match staged.purpose {
         Purpose::Create => created(d, o, staged, now),
-        Purpose::Add => added(o, staged),
-        Purpose::Replace => replaced(o),
+        Purpose::Add => added(d, o, staged, now),
+        Purpose::Replace => replaced(d, o, staged, now),
     };
     if let Some(next) = in_place {
         return next;
     }
     // An account that has minted before does not wait for admission again.
-    if content.live.is_none()
-        && let Some(next) = admitted(d, o, staged, now)
+    let unlisted = matches!(o.memory.refused, Some(Refusal::AccessDenied(_)));
+    if (content.live.is_none() || unlisted)
+        && let Some(next) = token::admit(d, o, &staged.client_id)
     {
+        return next;
+    }
+    if let Some(next) = token::waiting(d, o, now) {
         return next;
     }
     if o.memory.minted.as_ref().is_some_and(|m| m.credential == Credential::Staged) {
@@ -170,13 +174,14 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
     match &o.memory.refused {
         None => Next::Do(Step::Mint(Credential::Staged)),
         Some(_) if o.settling(now) => token::settle(now),
-        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Create => stage_anew(d, o, renewal(d)),
-        Some(Refusal::InvalidClient) => blocked(
-            Reason::InvalidClient,
-            "Okta refuses the credentials that it was just given; the account's former token is kept while it lives",
-            Retry::Backoff,
-        ),
-        Some(refusal) => token::refusal(d, refusal),
+        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Create => stage_anew(d, o, renewal(d, o)),
+        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Add && renewal(d, o) == Purpose::Replace => {
+            stage_anew(d, o, Purpose::Replace)
+        }
+        // Perhaps somebody changed the app: look, and it is put right.
+        Some(refusal) => token::look(o)
+            .or_else(|| super::live::described(d, o, now))
+            .unwrap_or_else(|| token::refusal(d, refusal)),
     }
 }
 
@@ -207,11 +212,7 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
         return Some(stage_anew(d, o, Purpose::Create));
     }
     if view.method != method_name(staged.authentication) {
-        return Some(blocked(
-            Reason::UnexpectedAnswer,
-            format!("app {app_id} signs in by {}, asked for was {}; delete the app at Okta to have it registered anew", view.method, method_name(staged.authentication)),
-            Retry::Backoff,
-        ));
+        return Some(stage_anew(d, o, Purpose::Replace));
     }
     if !view.active {
         return Some(Next::Do(Step::ActivateApp { app_id }));
@@ -244,11 +245,14 @@ fn unexpected(d: &Desired, view: &super::app::AppView) -> Next {
 }
 
 /// The staged secret is one of the app's two.
-fn added(o: &Observed, staged: &Staged) -> Option<Next> {
-    let app_id = o.app_id_of(&staged.client_id)?;
+fn added(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<Next> {
     if o.memory.minted.is_some() {
         return None;
     }
+    let app_id = match existing(d, o, staged, now) {
+        Ok(app_id) => app_id,
+        Err(next) => return Some(next),
+    };
     let Some(secrets) = &o.memory.secrets else {
         return Some(Next::Do(Step::ListSecrets { app_id }));
     };
@@ -268,26 +272,22 @@ fn added(o: &Observed, staged: &Staged) -> Option<Next> {
     })
 }
 
-fn replaced(o: &Observed) -> Option<Next> {
+fn replaced(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<Next> {
     if o.memory.replaced || o.memory.minted.is_some() {
         return None;
     }
-    let app_id = o.memory.registered.as_ref()?.app_id.clone();
-    Some(Next::Do(Step::ReplaceCredentials { app_id }))
+    Some(match existing(d, o, staged, now) {
+        Ok(app_id) => Next::Do(Step::ReplaceCredentials { app_id }),
+        Err(next) => next,
+    })
 }
 
-/// The access policy lists the client.
-fn admitted(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<Next> {
-    if !d.issuer.allow_list || o.memory.admitted == Some(true) || o.memory.minted.is_some() {
-        return None;
+/// The app that staged credentials are for. Its id may be unknown after a crash.
+fn existing(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Result<String, Next> {
+    match by_client_id(o, &staged.client_id, &staged.label) {
+        Located::Known(app_id) => Ok(app_id),
+        Located::Look(look) => Err(look),
+        Located::Hidden => Err(settling(now, "Okta has the client and shows no app for it yet")),
+        Located::Nowhere => Err(stage_anew(d, o, Purpose::Create)),
     }
-    if o.memory.admitted.is_none() {
-        return Some(Next::Do(Step::Admit { client_id: staged.client_id.clone() }));
-    }
-    let soon = Retry::At(schedule::after(now, schedule::ADMISSION_RETRY));
-    Some(blocked(
-        Reason::WaitingForAdmission,
-        "the app is registered and waits for the issuer to list it in the access policy",
-        if o.settling(now) { soon } else { Retry::Backoff },
-    ))
 }

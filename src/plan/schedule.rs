@@ -73,7 +73,7 @@ impl TokenLife {
         // Whole seconds, because that is what Kubernetes stores.
         let issued_at = Timestamp::from_second(sent_at.as_second()).unwrap_or(sent_at);
         let jitter = lifetime.mul_f64(0.1 * fraction(account_uid));
-        let refresh_after = (lifetime * 2 / 3).saturating_sub(jitter);
+        let refresh_after = (lifetime / 3).saturating_mul(2).saturating_sub(jitter);
         Self {
             issued_at,
             expires_at: after(issued_at, lifetime),

@@ -1,0 +1,192 @@
+//! Properties of the planner against a small model of Okta and Kubernetes: from
+//! any state that people, crashes and refusals can lead to, it converges in a
+//! bounded number of steps and then does nothing.
+
+#[path = "tests_model.rs"]
+mod model;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::step::Step;
+use super::{Next, Wish};
+use model::{Model, Trouble};
+
+/// What people and accidents do between two reconciles.
+#[derive(Clone, Debug)]
+enum Act {
+    Groups(u8),
+    Label(u8),
+    Suspend(bool),
+    Allow(bool),
+    Renew(u8),
+    Restore(u8),
+    Pass(u32),
+    Restart,
+    DeleteToken,
+    DeleteCredentials,
+    DisableApp,
+    DeleteApp,
+    AddForeignSecret,
+    SwitchDpopOn,
+    Method(u8),
+    Reconcile { crash_after: Option<u8>, trouble: Option<Trouble> },
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        2 => (0u8..4).prop_map(Act::Groups),
+        1 => (0u8..3).prop_map(Act::Label),
+        1 => any::<bool>().prop_map(Act::Suspend),
+        1 => any::<bool>().prop_map(Act::Allow),
+        1 => (0u8..3).prop_map(Act::Renew),
+        2 => (0u8..3).prop_map(Act::Restore),
+        3 => (1u32..5000).prop_map(Act::Pass),
+        2 => Just(Act::Restart),
+        1 => Just(Act::DeleteToken),
+        1 => Just(Act::DeleteCredentials),
+        1 => Just(Act::DisableApp),
+        1 => Just(Act::DeleteApp),
+        1 => Just(Act::AddForeignSecret),
+        1 => Just(Act::SwitchDpopOn),
+        1 => (0u8..3).prop_map(Act::Method),
+        6 => (proptest::option::of(0u8..12), proptest::option::of(trouble())).prop_map(|(crash_after, trouble)| Act::Reconcile { crash_after, trouble }),
+    ]
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    prop_oneof![Just(Trouble::LostBefore), Just(Trouble::LostAfter)]
+}
+
+fn perform(model: &mut Model, act: &Act) {
+    match act {
+        Act::Groups(n) => model.desired.groups = (0..=*n).map(|i| format!("group-{i}")).collect(),
+        Act::Label(n) => model.desired.label = format!("label-{n}"),
+        Act::Suspend(yes) => model.desired.wish = if *yes { Wish::Suspended } else { Wish::Live },
+        Act::Allow(yes) => model.desired.wish = if *yes { Wish::Live } else { Wish::NotAllowed("no".into()) },
+        Act::Renew(n) => model.desired.renew = Some(n.to_string()),
+        Act::Restore(n) => model.desired.restore = Some(n.to_string()),
+        Act::Pass(seconds) => model.pass(Duration::from_secs(u64::from(*seconds))),
+        Act::Restart => model.restart(),
+        Act::DeleteToken => model.token = None,
+        Act::DeleteCredentials => model.credentials = None,
+        Act::DisableApp => model.disable_by_admin(),
+        Act::DeleteApp => model.delete_by_admin(),
+        Act::AddForeignSecret => model.add_foreign_secret(),
+        Act::SwitchDpopOn => model.switch_dpop_on(),
+        Act::Method(n) => model.desired.authentication = model::METHODS[usize::from(*n)],
+        Act::Reconcile { crash_after, trouble } => {
+            model.reconcile(crash_after.map(usize::from), trouble.clone());
+        }
+    }
+    model.check();
+}
+
+/// Lets time pass and reconciles until the account stands still.
+fn settle(model: &mut Model) -> Next {
+    for _ in 0..60 {
+        let end = model.reconcile(None, None);
+        model.check();
+        let writes = model.writes;
+        let again = model.reconcile(None, None);
+        if model.writes == writes && end == again && model.stands(&end) {
+            return end;
+        }
+        model.pass(Duration::from_secs(301));
+    }
+    panic!("does not settle:\n{}", model.story())
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_it_converges_and_then_writes_nothing(acts in proptest::collection::vec(act(), 0..30)) {
+        let mut model = Model::new();
+        for act in &acts {
+            perform(&mut model, act);
+        }
+        settle(&mut model);
+        // The next token meets what others did to the app meanwhile.
+        model.pass(Duration::from_secs(3000));
+        let end = settle(&mut model);
+        model.check();
+        if matches!(end, Next::Settled { .. }) {
+            model.check_settled();
+        }
+        let writes = model.writes;
+        for _ in 0..3 {
+            model.pass(Duration::from_secs(60));
+            if !model.due() {
+                model.reconcile(None, None);
+            }
+        }
+        if !model.due() {
+            prop_assert_eq!(model.writes, writes, "writes although nothing happened:\n{}", model.story());
+        }
+    }
+
+    #[test]
+    fn a_deletion_at_any_moment_leaves_no_app_of_ours_and_no_finalizer(acts in proptest::collection::vec(act(), 0..20)) {
+        let mut model = Model::new();
+        for act in &acts {
+            perform(&mut model, act);
+        }
+        model.desired.wish = Wish::Deleted { abandon: false };
+        for _ in 0..40 {
+            model.reconcile(None, None);
+            model.pass(Duration::from_secs(61));
+        }
+        prop_assert!(!model.finalizer, "{}", model.story());
+        prop_assert!(model.our_apps().is_empty(), "{}", model.story());
+    }
+}
+
+#[test]
+fn the_first_registration_takes_exactly_these_steps() {
+    let mut model = Model::new();
+    model.reconcile(None, None);
+    model.pass(Duration::from_secs(2));
+    model.reconcile(None, None);
+    let names: Vec<&str> = model.trace.iter().map(Step::name).collect();
+    assert_eq!(names, ["AddFinalizer", "Stage", "CreateApp", "Admit", "Admit", "Mint", "Promote", "Publish"]);
+}
+
+#[test]
+fn a_refresh_is_one_token_and_one_write_of_the_secret() {
+    let mut model = Model::new();
+    settle(&mut model);
+    model.trace.clear();
+    model.pass(Duration::from_secs(2401));
+    model.reconcile(None, None);
+    let names: Vec<&str> = model.trace.iter().map(Step::name).collect();
+    assert_eq!(names, ["Mint", "Publish"]);
+}
+
+#[test]
+fn a_lost_group_is_withdrawn_after_five_minutes_even_if_okta_is_away() {
+    let mut model = Model::new();
+    model.desired.groups = ["admin".to_owned(), "reader".to_owned()].into();
+    settle(&mut model);
+    model.desired.groups = ["reader".to_owned()].into();
+    model.okta_down = true;
+    model.reconcile(None, None);
+    assert!(model.token.is_some());
+    model.pass(Duration::from_secs(301));
+    model.reconcile(None, None);
+    assert!(model.token.is_none(), "{:?}", model.trace);
+}
+
+#[test]
+fn no_file_of_the_planner_asks_for_the_time_or_knows_a_client() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan");
+    for file in std::fs::read_dir(folder).expect("the folder") {
+        let path = file.expect("a file").path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().contains("tests")) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("text");
+        for word in ["kube::Client", "kube::Api", "reqwest", "tokio", "Timestamp::now", "SystemTime", "rand::", "async fn"] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}

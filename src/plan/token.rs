@@ -16,9 +16,10 @@ use crate::api::conditions::Reason;
 /// nothing about the account's identity is in question.
 pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
     let facts = o.token_facts()?;
-    let staged = o.content().is_some_and(|c| c.staged.is_some());
+    let usable = matches!(o.credentials, Slot::Ours(_)) && o.content().is_none_or(|c| c.staged.is_none() && c.live.is_some());
     let touched = matches!(&o.token, Slot::Ours(meta) if meta.touched.is_some());
-    if staged || touched || facts.groups != d.groups || now < facts.life.refresh_at || o.memory.refused.is_some() {
+    let unfit = o.memory.minted.as_ref().is_some_and(|m| m.outcome.is_err());
+    if !usable || touched || facts.groups != d.groups || now < facts.life.refresh_at || o.memory.refused.is_some() || unfit {
         return None;
     }
     token(d, o, now)
@@ -55,6 +56,9 @@ return Some(flawed(o, flaw, now));            }
     let need = need(d, o, now)?;
     if let Need::Look = need {
         return Some(Next::Do(Step::ReadToken));
+    }
+    if let Some(next) = waiting(d, o, now) {
+        return Some(next);
     }
     if let Some(refusal) = &o.memory.refused {
         return refused(d, o, refusal, now).or_else(|| mint(o));
@@ -112,6 +116,12 @@ fn mint(o: &Observed) -> Option<Next> {
 /// Old groups right after our own write are Okta's delay; other flaws need
 /// somebody.
 fn flawed(o: &Observed, flaw: &Flaw, now: Timestamp) -> Next {
+    // Perhaps somebody changed the app: look, and it is put right.
+    if !o.settling(now)
+        && let Some(look) = look(o)
+    {
+        return look;
+    }
     let reason = match flaw {
         Flaw::Groups(_) if o.settling(now) => return settle(now),
         Flaw::Lifetime(_) => Reason::ShadowedByPolicy,
@@ -127,25 +137,42 @@ pub(super) fn settle(now: Timestamp) -> Next {
 }
 
 fn refused(d: &Desired, o: &Observed, refusal: &Refusal, now: Timestamp) -> Option<Next> {
-    let unlisted = matches!(refusal, Refusal::AccessDenied(_)) && d.issuer.allow_list && o.memory.admitted.is_none();
-    if o.settling(now) && !unlisted {
+    if matches!(refusal, Refusal::AccessDenied(_))
+        && let Some(next) = admit(d, o, &o.memory.registered.as_ref()?.client_id)
+    {
+        return Some(next);
+    }
+    if o.settling(now) {
         return Some(settle(now));
     }
-    match refusal {
-        // Wrong credentials, or an app that somebody disabled? Ask.
-        Refusal::InvalidClient => {
-            let registered = o.memory.registered.as_ref()?;
-            match o.memory.app {
-                App::Unknown => Some(Next::Do(Step::ReadApp { app_id: registered.app_id.clone() })),
-                App::Absent | App::Present(_) => Some(self::refusal(d, refusal)),
-            }
-        }
-        Refusal::AccessDenied(_) if unlisted => {
-            let client_id = o.memory.registered.as_ref()?.client_id.clone();
-            Some(Next::Do(Step::Admit { client_id }))
-        }
-        Refusal::AccessDenied(_) | Refusal::Other(_) => Some(self::refusal(d, refusal)),
+    // Wrong credentials, or did somebody disable or change the app? Ask.
+    let ask = if matches!(refusal, Refusal::AccessDenied(_)) { None } else { look(o) };
+    ask.or_else(|| Some(self::refusal(d, refusal)))
+}
+
+/// Asks for the client to be listed in the access policy, unless that is known.
+pub(super) fn admit(d: &Desired, o: &Observed, client_id: &str) -> Option<Next> {
+    let ask = d.issuer.allow_list && o.memory.admitted.is_none() && o.memory.minted.is_none();
+    ask.then(|| Next::Do(Step::Admit { client_id: client_id.to_owned() }))
+}
+
+/// The client is known not to be listed yet.
+pub(super) fn waiting(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
+    if !d.issuer.allow_list || o.memory.admitted != Some(false) {
+        return None;
     }
+    let soon = Retry::At(schedule::after(now, schedule::ADMISSION_RETRY));
+    Some(blocked(
+        Reason::WaitingForAdmission,
+        "the app is registered and waits for the issuer to list it in the access policy",
+        if o.settling(now) { soon } else { Retry::Backoff },
+    ))
+}
+
+/// A look at the app, unless there was one.
+pub(super) fn look(o: &Observed) -> Option<Next> {
+    let app_id = o.memory.registered.as_ref()?.app_id.clone();
+    (o.memory.app == App::Unknown).then_some(Next::Do(Step::ReadApp { app_id }))
 }
 
 /// A refusal that does not go away by itself.
