@@ -9,7 +9,7 @@ use super::app::AppView;
 use super::desired::{Desired, Wish};
 use super::schedule::{self, SETTLING, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
 use super::secret_meta::{ANNOTATION_APP_REVISION, Meta, Slot};
-use super::step::{Content, Effect, Minted, OktaSecret, Refusal, Step, Which};
+use super::step::{Content, Credential, Effect, Minted, OktaSecret, Refusal, Step, Which};
 use crate::api::conditions::{READY, Reason};
 use crate::api::{Neo4jServiceAccount, names as n};
 
@@ -76,6 +76,8 @@ pub struct Memory {
     pub removed: bool,
     /// A token in hand.
     pub minted: Option<Minted>,
+    /// resourceVersion of the token Secret when we last wrote a token into it.
+    pub token_version: Option<String>,
     /// The last refusal of a token.
     pub refused: Option<Refusal>,
     /// Until when refusals are taken for Okta's delay.
@@ -113,6 +115,7 @@ impl Default for Memory {
             left: false,
             removed: false,
             minted: None,
+            token_version: None,
             refused: None,
             settling_until: Timestamp::MIN,
             mint_tat: Timestamp::MIN,
@@ -340,6 +343,7 @@ impl Observed {
                 memory.refused = None;
                 memory.looked_token = meta.touched.clone();
                 memory.lost_group_since = None;
+                memory.token_version = Some(meta.version.clone());
                 self.token = Slot::Ours(meta);
             }
             Effect::TokenRemoved => {
@@ -430,8 +434,9 @@ impl Observed {
             Effect::Minted(minted) => {
                 memory.refused = None;
                 memory.minted = Some(minted);
-                let usable = self.memory.minted.as_ref().is_some_and(|m| m.outcome.is_ok());
-                if usable && !self.refresh_due(now) {
+                // The proof of new credentials is no whim of the tenant's.
+                let counts = self.memory.minted.as_ref().is_some_and(|m| m.outcome.is_ok() && m.credential == Credential::Live);
+                if counts && !self.refresh_due(now) {
                     let tat = &mut self.memory.mint_tat;
                     // Only moves the limiter on; whether it allowed was decided before.
                     let _ = schedule::allow_at(tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST);

@@ -15,7 +15,7 @@ pub const SETTLING: Duration = Duration::from_secs(60);
 /// How soon to look again while Okta settles.
 pub const SETTLING_RETRY: Duration = Duration::from_secs(2);
 /// How soon to look again whether the access policy admits a client.
-pub const ADMISSION_RETRY: Duration = Duration::from_secs(1);
+pub const ADMISSION_RETRY: Duration = Duration::from_millis(200);
 /// How long a lost permission is left in place, against slips of the pen.
 pub const PERMISSION_GRACE: Duration = Duration::from_secs(60);
 /// A published token with a group that the spec lost is withdrawn after this

@@ -89,13 +89,14 @@ pub fn next_status(old: Option<&Status>, desired: &Desired, observed: &Observed,
     conditions.set(READY, ready.is_ok(), ready.as_ref().map_or_else(|e| e.0, |()| Reason::TokenIssued), ready.as_ref().map_or_else(|e| e.1.clone(), |()| "The token in the Secret is valid".to_owned()));
 
     match (&observed.memory.registered, problem) {
-        (_, Some((reason, message))) if stops(reason) => conditions.set(REGISTERED, false, reason, message.to_owned()),
+        (_, Some((reason, message))) if stops(reason) && alive.is_none() => conditions.set(REGISTERED, false, reason, message.to_owned()),
         (Some(_), _) => conditions.set(REGISTERED, true, Reason::AppRegistered, "The app is registered at Okta".to_owned()),
         (None, Some((reason, message))) => conditions.set(REGISTERED, false, reason, message.to_owned()),
         (None, None) => conditions.set(REGISTERED, false, Reason::Registering, "The app is being registered".to_owned()),
     }
 
     match (proved(&observed.credentials), problem) {
+        (_, Some((reason, message))) if stops(reason) && alive.is_none() => conditions.set(CREDENTIALS_READY, false, reason, message.to_owned()),
         (Some(_), _) => conditions.set(CREDENTIALS_READY, true, Reason::CredentialsProved, "Okta accepted the credentials in the Secret".to_owned()),
         (None, Some((reason, message))) => conditions.set(CREDENTIALS_READY, false, reason, message.to_owned()),
         (None, None) => conditions.set(CREDENTIALS_READY, false, Reason::Registering, "The credentials are not proved yet".to_owned()),
@@ -189,7 +190,11 @@ fn token_status(old: Option<&Status>, desired: &Desired, observed: &Observed, fa
         next_refresh_at: Time(facts.life.refresh_at),
         groups: facts.groups.iter().cloned().collect(),
         secret_name: desired.token.name.clone(),
-        secret_version: unchanged.map_or(version, |t| t.secret_version.clone()),
+        secret_version: observed
+            .memory
+            .token_version
+            .clone()
+            .unwrap_or_else(|| unchanged.map_or(version, |t| t.secret_version.clone())),
     }
 }
 

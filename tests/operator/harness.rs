@@ -260,13 +260,18 @@ impl World {
     pub async fn quiet(&self) {
         let mut last = (0, String::new());
         let mut same = 0;
-        while same < 4 {
+        for _ in 0..PATIENCE.as_secs() * 2 {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let versions: Vec<String> = self.accounts().list(&ListParams::default()).await.expect("accounts").iter().filter_map(ResourceExt::resource_version).collect();
             let now = (self.okta.requests().len(), versions.join(","));
             same = if now == last { same + 1 } else { 0 };
+            if same == 4 {
+                return;
+            }
             last = now;
         }
+        let busy: Vec<String> = self.okta.requests().iter().rev().take(12).rev().map(|r| format!("{} {} {}", r.method, r.path, r.status)).collect();
+        panic!("never quiet; last requests: {busy:#?}");
     }
 
     pub fn tokens_asked(&self) -> usize {

@@ -7,4 +7,5 @@ mod harness;
 mod issuers;
 mod lifecycle;
 mod outages;
+mod secrecy;
 mod tenancy;
