@@ -19,7 +19,11 @@ const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Applies every document of `yaml`, in its order; namespace `default` where
 /// a document names none.
-pub(crate) async fn yaml(client: &Client, yaml: &str) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// When a document is malformed, its kind unknown, or the server refuses it.
+pub async fn yaml(client: &Client, yaml: &str) -> Result<(), Error> {
     let documents: Vec<Option<serde_json::Value>> =
         serde_saphyr::from_multiple(yaml).map_err(|error| Error::malformed("manifest", error))?;
     // A document of comments only is null.
@@ -56,7 +60,11 @@ async fn apply(client: &Client, object: &DynamicObject) -> Result<(), Error> {
 }
 
 /// Waits until objects of the CRDs `names` can be created.
-pub(crate) async fn crds_served(client: &Client, names: &[&str]) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// When one of them is not `Established` within 30 seconds.
+pub async fn crds_served(client: &Client, names: &[&str]) -> Result<(), Error> {
     for name in names {
         let served = tokio::time::timeout(ESTABLISHED_WITHIN, crd_served(client, name));
         served

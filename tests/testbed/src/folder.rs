@@ -18,15 +18,20 @@ use crate::target;
 const JANITOR: &str = r#"cat >/dev/null
 for attempt in 1 2 3 4 5 6; do sleep 1; rm -rf "$1" && exit; done"#;
 
+/// A folder below the cargo target directory that only this user can look into.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub struct Folder {
     path: PathBuf,
     janitor: Option<std::process::Child>,
 }
 
 impl Folder {
     /// A new folder that only this user can look into: it will hold tokens.
-    pub(crate) fn new() -> Result<Self, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be created, or `/bin/sh` cannot be started.
+    pub fn new() -> Result<Self, Error> {
         let path = target::directory().join("testbed").join(target::random());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.map_err(Error::file(&path))?;
@@ -38,15 +43,24 @@ impl Folder {
         Ok(Self { path, janitor })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn join(&self, name: &str) -> PathBuf {
+    /// The path of a file in it.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    pub(crate) fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
+    /// Writes a file, and tells its path.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
         let path = self.join(name);
         fs::write(&path, content).map_err(Error::file(&path))?;
         Ok(path)

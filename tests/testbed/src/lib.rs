@@ -29,11 +29,14 @@ mod progress;
 mod start;
 mod target;
 
+pub use apply::{crds_served as wait_until_served, yaml as apply_yaml};
 pub use audit::AuditEvent;
 pub use child::{Child, Exit};
 pub use control_plane::{ControlPlane, OPERATOR_NAMESPACE, OPERATOR_USER};
 pub use error::Error;
+pub use folder::Folder;
 pub use net::free_port;
+pub use target::random;
 
 use tokio::sync::OnceCell;
 

@@ -23,7 +23,12 @@ pub(crate) fn directory() -> PathBuf {
 }
 
 /// Twelve hexadecimal digits that nobody else draws.
-pub(crate) fn random() -> String {
+///
+/// # Panics
+///
+/// When the kernel has no random numbers.
+#[must_use]
+pub fn random() -> String {
     let mut bytes = [0; 6];
     fill(&mut bytes);
     hex(&bytes)
