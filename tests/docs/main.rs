@@ -1,0 +1,204 @@
+//! The documentation against the code: every reason and every metric is
+//! described, nothing is described that is not there, examples are accepted by
+//! the types, and links lead somewhere.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use neo4j_okta_operator::api::conditions::Reason;
+use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer};
+use neo4j_okta_operator::metrics::Metrics;
+
+#[test]
+fn every_reason_is_described_and_no_other_in_the_order_of_the_code() {
+    let described = rows("docs/reference/reasons.md", "Reason");
+    let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    assert_eq!(described, known, "docs/reference/reasons.md, then the code");
+}
+
+#[test]
+fn every_metric_is_described_and_no_other() {
+    let described: BTreeSet<String> = rows("docs/reference/metrics.md", "Metric")
+        .into_iter()
+        .map(|name| name.trim_end_matches("_total").to_owned())
+        .collect();
+    let source = text("src/metrics.rs");
+    // An empty family is not rendered, so the source is asked for all names.
+    let registered: BTreeSet<String> = source
+        .split(".register(")
+        .skip(1)
+        .map(|call| format!("neo4j_okta_{}", between(call, "\"", "\"").unwrap()))
+        .collect();
+    assert_eq!(
+        described, registered,
+        "docs/reference/metrics.md, then the code"
+    );
+
+    let rendered = Metrics::default().render();
+    let names: Vec<&str> = rendered
+        .lines()
+        .filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next())
+        .collect();
+    assert!(!names.is_empty(), "{rendered}");
+    for name in names {
+        assert!(
+            registered.contains(name),
+            "{name} is not registered as the others are"
+        );
+    }
+}
+
+#[test]
+fn queries_ask_for_metrics_that_there_are() {
+    let names: BTreeSet<String> = rows("docs/reference/metrics.md", "Metric")
+        .into_iter()
+        .collect();
+    let page = text("docs/reference/metrics.md");
+    for (at, _) in page.match_indices("neo4j_okta_") {
+        let name: String = page[at..]
+            .chars()
+            .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_')
+            .collect();
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(&name);
+        assert!(
+            names.contains(base),
+            "docs/reference/metrics.md: there is no {name}"
+        );
+    }
+}
+
+#[test]
+fn examples_are_accepted_by_the_types() {
+    let mut seen = 0;
+    for page in pages() {
+        for block in text(&page).split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let accepted = match between(block, "kind: ", "\n") {
+                Some("Neo4jServiceAccount") => {
+                    serde_saphyr::from_str::<Neo4jServiceAccount>(block).map(drop)
+                }
+                Some("OktaIssuer") => serde_saphyr::from_str::<OktaIssuer>(block).map(drop),
+                _ => serde_saphyr::from_str::<serde_json::Value>(block).map(drop),
+            };
+            accepted.unwrap_or_else(|error| panic!("{page}: {error}\n{block}"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "only {seen} examples were found");
+}
+
+#[test]
+fn annotations_labels_and_finalizers_are_those_of_the_code() {
+    let code = text("src/api/names.rs") + &text("src/plan/secret_meta.rs");
+    for page in pages() {
+        let page_text = text(&page);
+        for (at, prefix) in page_text.match_indices("neo4j-okta.dev/") {
+            let name: String = page_text[at + prefix.len()..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+                .collect();
+            let known = name.is_empty()
+                || name == "v1alpha1"
+                || code.contains(&format!("\"{prefix}{name}\""));
+            assert!(known, "{page}: the code knows no {prefix}{name}");
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in pages() {
+        let page_text = text(&page);
+        for target in page_text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            // Neither an address elsewhere nor a pattern in the reference of the API.
+            let is_path = |c: char| c.is_ascii_alphanumeric() || "_./#-".contains(c);
+            if !target.chars().all(is_path) {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => root().join(&page),
+                file => root().join(&page).parent().unwrap().join(file),
+            };
+            assert!(path.exists(), "{page}: {target} leads nowhere");
+            let found = heading.is_empty() || anchors(&path).any(|anchor| anchor == heading);
+            assert!(found, "{page}: {target}: there is no such heading");
+        }
+    }
+}
+
+/// Code in the first column of the tables whose first header is `header`.
+fn rows(page: &str, header: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in text(page).lines() {
+        let first = line
+            .strip_prefix("| ")
+            .and_then(|rest| rest.split(" |").next());
+        match first {
+            None if line.starts_with("|---") => {}
+            None => inside = false,
+            Some(cell) if cell == header => inside = true,
+            Some(cell) if inside => found.push(cell.trim_matches('`').to_owned()),
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+/// What GitHub makes of a page's headings.
+fn anchors(path: &Path) -> impl Iterator<Item = String> {
+    let page = std::fs::read_to_string(path).unwrap();
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchors: Vec<String> = headings
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|line| {
+            line.chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+                .collect::<String>()
+        })
+        .map(|line| line.replace(' ', "-"))
+        .collect();
+    anchors.into_iter()
+}
+
+/// All pages of documentation, relative to the repository.
+fn pages() -> Vec<String> {
+    let mut pages = vec!["CONTRIBUTING.md".to_owned(), "README.md".to_owned()];
+    for folder in ["docs", "docs/reference"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if Path::new(&name)
+                .extension()
+                .is_some_and(|extension| extension == "md")
+            {
+                pages.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    pages
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?
+        .1
+        .split_once(end)
+        .map(|(found, _)| found)
+}
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
