@@ -31,7 +31,9 @@ impl Admin {
     /// # Errors
     /// When the address is taken or not ours.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await? })
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+        })
     }
 
     /// Where it listens.
@@ -46,13 +48,20 @@ impl Admin {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn serve(self, readiness: Readiness, metrics: Metrics, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        readiness: Readiness,
+        metrics: Metrics,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
         let router = Router::new()
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(render))
             .with_state(Shared { readiness, metrics });
-        axum::serve(self.listener, router).with_graceful_shutdown(shutdown).await
+        axum::serve(self.listener, router)
+            .with_graceful_shutdown(shutdown)
+            .await
     }
 }
 
@@ -66,11 +75,17 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     if shared.readiness.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the caches are not filled yet\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the caches are not filled yet\n",
+        )
     }
 }
 
 async fn render(State(shared): State<Shared>) -> impl IntoResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], shared.metrics.render())
+    (
+        [(header::CONTENT_TYPE, content_type)],
+        shared.metrics.render(),
+    )
 }

@@ -11,7 +11,12 @@ pub const EX_USAGE: u8 = 64;
 
 /// Gives every workload its own machine identity for Neo4j, through Okta.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "neo4j-okta-operator", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "neo4j-okta-operator",
+    version,
+    about,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -65,10 +70,16 @@ pub enum LogFormat {
 fn namespace(text: &str) -> Result<String, String> {
     let valid = !text.is_empty()
         && text.len() <= 63
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !text.starts_with('-')
         && !text.ends_with('-');
-    if valid { Ok(text.to_owned()) } else { Err("not the name of a namespace".to_owned()) }
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err("not the name of a namespace".to_owned())
+    }
 }
 
 fn filter(text: &str) -> Result<String, String> {
@@ -89,12 +100,17 @@ where
 {
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (error.to_string(), 0),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            ("error: a command is needed: run or crds (see --help)".to_owned(), EX_USAGE)
-        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => (
+            "error: a command is needed: run or crds (see --help)".to_owned(),
+            EX_USAGE,
+        ),
         _ => {
             let text = error.to_string();
-            let line: Vec<&str> = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();
+            let line: Vec<&str> = text
+                .lines()
+                .take_while(|l| !l.trim().is_empty())
+                .map(str::trim)
+                .collect();
             (line.join(" "), EX_USAGE)
         }
     })
@@ -109,13 +125,17 @@ mod tests {
         let cases: [(&[&str], &str); 6] = [
             (&["run", "--admin-address", "nonsense"], "--admin-address"),
             (&["run", "--log-format", "xml"], "--log-format"),
-            (&["run", "--operator-namespace", "Nope!"], "--operator-namespace"),
+            (
+                &["run", "--operator-namespace", "Nope!"],
+                "--operator-namespace",
+            ),
             (&["run", "--frobnicate"], "--frobnicate"),
             (&["walk"], "walk"),
             (&[], "run or crds"),
         ];
         for (arguments, word) in cases {
-            let (text, code) = parse(["neo4j-okta-operator"].iter().chain(arguments)).expect_err("wrong");
+            let (text, code) =
+                parse(["neo4j-okta-operator"].iter().chain(arguments)).expect_err("wrong");
             assert_eq!(code, EX_USAGE, "{arguments:?}");
             assert!(text.contains(word) && !text.trim().contains('\n'), "{text}");
         }
@@ -123,6 +143,11 @@ mod tests {
 
     #[test]
     fn help_is_no_error() {
-        assert_eq!(parse(["neo4j-okta-operator", "--help"]).expect_err("help").1, 0);
+        assert_eq!(
+            parse(["neo4j-okta-operator", "--help"])
+                .expect_err("help")
+                .1,
+            0
+        );
     }
 }

@@ -31,7 +31,10 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self { offset_ms: Arc::default(), moved: Arc::new(watch::Sender::new(())) }
+        Self {
+            offset_ms: Arc::default(),
+            moved: Arc::new(watch::Sender::new(())),
+        }
     }
 
     /// Now.
@@ -65,17 +68,20 @@ impl Clock {
         let clock = self.clone();
         let moved = self.moved.subscribe();
         let reading = clock.reading();
-        stream::unfold((clock, moved, reading), |(clock, mut moved, mut last)| async move {
-            loop {
-                let told = tokio::time::timeout(LOOK, moved.changed()).await.is_ok();
-                let reading = clock.reading();
-                let jumped = (reading - last).abs() > JUMP;
-                last = reading;
-                if told || jumped {
-                    return Some(((), (clock, moved, last)));
+        stream::unfold(
+            (clock, moved, reading),
+            |(clock, mut moved, mut last)| async move {
+                loop {
+                    let told = tokio::time::timeout(LOOK, moved.changed()).await.is_ok();
+                    let reading = clock.reading();
+                    let jumped = (reading - last).abs() > JUMP;
+                    last = reading;
+                    if told || jumped {
+                        return Some(((), (clock, moved, last)));
+                    }
                 }
-            }
-        })
+            },
+        )
     }
 
     /// Wall clock minus monotonic clock, in milliseconds: constant, unless one

@@ -24,7 +24,14 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Crds => {
-            print!("{}", api::crds_yaml().into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("---\n"));
+            print!(
+                "{}",
+                api::crds_yaml()
+                    .into_iter()
+                    .map(|(_, text)| text)
+                    .collect::<Vec<_>>()
+                    .join("---\n")
+            );
             ExitCode::SUCCESS
         }
         Command::Run(settings) => run(&settings),
@@ -34,10 +41,16 @@ fn main() -> ExitCode {
 fn run(arguments: &Run) -> ExitCode {
     telemetry::init(arguments.log_format, &arguments.log);
     // One provider of cryptography for everything that speaks TLS.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         tracing::debug!("a crypto provider is installed already");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: no runtime: {error}");
@@ -60,7 +73,8 @@ async fn operate(arguments: &Run) -> Result<(), String> {
     let config = kube::Config::infer()
         .await
         .map_err(|e| format!("no cluster: neither in one, nor does KUBECONFIG name one ({e})"))?;
-    let client = kube::Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))?;
+    let client =
+        kube::Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))?;
     let metrics = Metrics::new(!arguments.no_account_metrics);
     metrics.set_leader(true);
     let settings = Settings {
@@ -75,7 +89,11 @@ async fn operate(arguments: &Run) -> Result<(), String> {
     let operator = Operator::new(client, settings, shutdown.clone())
         .await
         .map_err(|e| format!("the cluster does not answer: {e}"))?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = arguments.operator_namespace, "started");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = arguments.operator_namespace,
+        "started"
+    );
     let serving = admin.serve(operator.readiness(), metrics, shutdown);
     let (served, ()) = tokio::join!(serving, operator.run());
     tracing::info!("stopped");

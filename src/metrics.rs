@@ -95,20 +95,76 @@ impl Metrics {
             leader: Gauge::default(),
         };
         let r = &mut inner.registry;
-        r.register("reconciles", "Reconciles by kind and outcome", inner.reconciles.clone());
-        r.register("reconcile_duration_seconds", "Time that a reconcile took", inner.reconcile_seconds.clone());
-        r.register("okta_calls", "Requests to Okta by operation and outcome", inner.okta_calls.clone());
-        r.register("okta_call_duration_seconds", "Time to Okta's answer", inner.okta_seconds.clone());
-        r.register("okta_rate_limit", "Requests a window that Okta allows the org", inner.limit.clone());
-        r.register("okta_rate_limit_remaining", "Requests left in the window", inner.remaining.clone());
-        r.register("okta_rate_limit_waiting", "Callers that wait for their slot", inner.waiting.clone());
-        r.register("token_requests", "Tokens asked for by outcome", inner.refreshes.clone());
-        r.register("first_token_duration_seconds", "Time from an account's creation to its first token", inner.first_token.clone());
-        r.register("account_token_expiry_timestamp_seconds", "When the published token expires", inner.expiry.clone());
-        r.register("account_ready", "1 while the account is ready", inner.ready.clone());
-        r.register("objects_in_backoff", "Objects that failed and wait for their next try", inner.backoff.clone());
-        r.register("watch_errors", "Errors of watches", inner.watch_errors.clone());
-        r.register("leader", "1 while this instance may write", inner.leader.clone());
+        r.register(
+            "reconciles",
+            "Reconciles by kind and outcome",
+            inner.reconciles.clone(),
+        );
+        r.register(
+            "reconcile_duration_seconds",
+            "Time that a reconcile took",
+            inner.reconcile_seconds.clone(),
+        );
+        r.register(
+            "okta_calls",
+            "Requests to Okta by operation and outcome",
+            inner.okta_calls.clone(),
+        );
+        r.register(
+            "okta_call_duration_seconds",
+            "Time to Okta's answer",
+            inner.okta_seconds.clone(),
+        );
+        r.register(
+            "okta_rate_limit",
+            "Requests a window that Okta allows the org",
+            inner.limit.clone(),
+        );
+        r.register(
+            "okta_rate_limit_remaining",
+            "Requests left in the window",
+            inner.remaining.clone(),
+        );
+        r.register(
+            "okta_rate_limit_waiting",
+            "Callers that wait for their slot",
+            inner.waiting.clone(),
+        );
+        r.register(
+            "token_requests",
+            "Tokens asked for by outcome",
+            inner.refreshes.clone(),
+        );
+        r.register(
+            "first_token_duration_seconds",
+            "Time from an account's creation to its first token",
+            inner.first_token.clone(),
+        );
+        r.register(
+            "account_token_expiry_timestamp_seconds",
+            "When the published token expires",
+            inner.expiry.clone(),
+        );
+        r.register(
+            "account_ready",
+            "1 while the account is ready",
+            inner.ready.clone(),
+        );
+        r.register(
+            "objects_in_backoff",
+            "Objects that failed and wait for their next try",
+            inner.backoff.clone(),
+        );
+        r.register(
+            "watch_errors",
+            "Errors of watches",
+            inner.watch_errors.clone(),
+        );
+        r.register(
+            "leader",
+            "1 while this instance may write",
+            inner.leader.clone(),
+        );
         Self(Arc::new(inner))
     }
 
@@ -122,22 +178,40 @@ impl Metrics {
     }
 
     pub(crate) fn reconciled(&self, kind: &'static str, outcome: &'static str, took: Duration) {
-        self.0.reconciles.get_or_create(&KindOutcome { kind, outcome }).inc();
-        self.0.reconcile_seconds.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
+        self.0
+            .reconciles
+            .get_or_create(&KindOutcome { kind, outcome })
+            .inc();
+        self.0
+            .reconcile_seconds
+            .get_or_create(&Kind { kind })
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn okta_call(&self, operation: &'static str, outcome: &'static str) {
-        self.0.okta_calls.get_or_create(&Operation { operation, outcome }).inc();
+        self.0
+            .okta_calls
+            .get_or_create(&Operation { operation, outcome })
+            .inc();
     }
 
     pub(crate) fn okta_latency(&self, bucket: &'static str, took: Duration) {
-        self.0.okta_seconds.get_or_create(&BucketName { bucket }).observe(took.as_secs_f64());
+        self.0
+            .okta_seconds
+            .get_or_create(&BucketName { bucket })
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn budget(&self, org: &str, bucket: &'static str, level: Level) {
-        let labels = OrgBucket { org: org.to_owned(), bucket };
+        let labels = OrgBucket {
+            org: org.to_owned(),
+            bucket,
+        };
         self.0.limit.get_or_create(&labels).set(level.limit.into());
-        self.0.remaining.get_or_create(&labels).set(level.remaining.into());
+        self.0
+            .remaining
+            .get_or_create(&labels)
+            .set(level.remaining.into());
         let waiting = i64::try_from(level.waiting).unwrap_or(i64::MAX);
         self.0.waiting.get_or_create(&labels).set(waiting);
     }
@@ -154,7 +228,10 @@ impl Metrics {
         if !self.0.per_account {
             return;
         }
-        let labels = Account { namespace: account.namespace.clone(), name: account.name.clone() };
+        let labels = Account {
+            namespace: account.namespace.clone(),
+            name: account.name.clone(),
+        };
         self.0.ready.get_or_create(&labels).set(ready.into());
         match expires_at {
             Some(at) => {
@@ -167,7 +244,10 @@ impl Metrics {
     }
 
     pub(crate) fn forget_account(&self, account: &AccountRef) {
-        let labels = Account { namespace: account.namespace.clone(), name: account.name.clone() };
+        let labels = Account {
+            namespace: account.namespace.clone(),
+            name: account.name.clone(),
+        };
         self.0.ready.remove(&labels);
         self.0.expiry.remove(&labels);
     }

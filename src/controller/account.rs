@@ -43,21 +43,35 @@ pub(super) enum Error {
 }
 
 /// Reconciles one account.
-pub(super) async fn reconcile(object: Arc<Neo4jServiceAccount>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub(super) async fn reconcile(
+    object: Arc<Neo4jServiceAccount>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
-    let outcome = tokio::time::timeout(TIMEOUT, inner(object, &ctx)).await.unwrap_or(Err(Error::Timeout));
+    let outcome = tokio::time::timeout(TIMEOUT, inner(object, &ctx))
+        .await
+        .unwrap_or(Err(Error::Timeout));
     let label = match &outcome {
         Ok((_, label)) => label,
         Err(Error::Timeout) => "timeout",
         Err(Error::Status(_)) => "status",
     };
-    ctx.settings.metrics.reconciled("account", label, watch.elapsed());
-    ctx.settings.metrics.in_backoff("account", ctx.backoff.len());
+    ctx.settings
+        .metrics
+        .reconciled("account", label, watch.elapsed());
+    ctx.settings
+        .metrics
+        .in_backoff("account", ctx.backoff.len());
     outcome.map(|(action, _)| action)
 }
 
 /// After an error without a status.
-pub(super) fn error_policy(object: Arc<Neo4jServiceAccount>, error: &Error, ctx: Arc<Context>) -> Action {
+#[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+pub(super) fn error_policy(
+    object: Arc<Neo4jServiceAccount>,
+    error: &Error,
+    ctx: Arc<Context>,
+) -> Action {
     let uid = object.uid().unwrap_or_default();
     let failures = ctx.backoff.failed(&uid);
     let now = ctx.now();
@@ -65,13 +79,21 @@ pub(super) fn error_policy(object: Arc<Neo4jServiceAccount>, error: &Error, ctx:
     Action::requeue(until(now, schedule::retry_at(now, failures, &uid, None)))
 }
 
-async fn inner(object: Arc<Neo4jServiceAccount>, ctx: &Context) -> Result<(Action, &'static str), Error> {
+async fn inner(
+    object: Arc<Neo4jServiceAccount>,
+    ctx: &Context,
+) -> Result<(Action, &'static str), Error> {
     ctx.filled().await;
     let account = account_ref(&object);
     let mut remembered = ctx.remembered(&account.uid);
     let object = newest(object, &remembered);
     remembered.object = Some(object.clone());
-    if object.metadata.deletion_timestamp.is_some() && !object.finalizers().iter().any(|f| f == n::FINALIZER_ACCOUNT) {
+    if object.metadata.deletion_timestamp.is_some()
+        && !object
+            .finalizers()
+            .iter()
+            .any(|f| f == n::FINALIZER_ACCOUNT)
+    {
         ctx.forget(&account);
         return Ok((Action::await_change(), "gone"));
     }
@@ -84,11 +106,21 @@ async fn inner(object: Arc<Neo4jServiceAccount>, ctx: &Context) -> Result<(Actio
     let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches
     let mut observed = observe::observed(ctx, &object, &desired, &remembered); // caches
     let seen = observe::fingerprint(&desired, &observed);
-    if let Some(pause) = remembered.pause.filter(|p| p.seen == seen && p.until > ctx.now()) {
+    if let Some(pause) = remembered
+        .pause
+        .filter(|p| p.seen == seen && p.until > ctx.now())
+    {
         return Ok((Action::requeue(until(ctx.now(), pause.until)), "paused"));
     }
 
-    let mut run = Run { ctx, runtime, desired: &desired, remembered: &mut remembered, token: None, app: None };
+    let mut run = Run {
+        ctx,
+        runtime,
+        desired: &desired,
+        remembered: &mut remembered,
+        token: None,
+        app: None,
+    };
     let mut end = End::Unfinished;
     for _ in 0..MAX_STEPS {
         let step = match plan::next(&desired, &observed, ctx.now()) {
@@ -149,7 +181,14 @@ async fn finish(
         return Ok((Action::await_change(), "deleted"));
     }
     let horizon = plan::horizon(&observed, now).unwrap_or(Timestamp::MAX);
-    let backoff = |failures: u32| schedule::retry_at(now, failures, uid, observed.token_facts().map(|t| t.life.expires_at));
+    let backoff = |failures: u32| {
+        schedule::retry_at(
+            now,
+            failures,
+            uid,
+            observed.token_facts().map(|t| t.life.expires_at),
+        )
+    };
     let (outcome, wake, label) = match end {
         End::Settled(wake) => {
             ctx.backoff.reset(uid);
@@ -170,17 +209,31 @@ async fn finish(
             // Nothing to say: what is known is out of date.
             remembered.credentials = None;
             remembered.token = None;
-            let pause = until(now, schedule::retry_at(now, ctx.backoff.failed(uid), uid, None)).max(STALE);
+            let pause = until(
+                now,
+                schedule::retry_at(now, ctx.backoff.failed(uid), uid, None),
+            )
+            .max(STALE);
             remember(ctx, &observed, remembered, false);
             return Ok((Action::requeue(pause), "stale"));
         }
         End::Failed(step, error) => {
             let wake = match &error {
-                StepError::Okta(crate::okta::Error { class: Class::RateLimited { until, .. }, .. }) => *until,
+                StepError::Okta(crate::okta::Error {
+                    class: Class::RateLimited { until, .. },
+                    ..
+                }) => *until,
                 _ => backoff(ctx.backoff.failed(uid)),
             };
             tracing::warn!(account = %desired.account, step = step.name(), class = error.class(), %error, "step failed");
-            (Outcome::Failed { reason: error.reason(), message: error.to_string() }, wake, error.class())
+            (
+                Outcome::Failed {
+                    reason: error.reason(),
+                    message: error.to_string(),
+                },
+                wake,
+                error.class(),
+            )
         }
     };
     let settled = outcome == Outcome::Settled;
@@ -188,7 +241,8 @@ async fn finish(
     let status = next_status(object.status.as_ref(), desired, &observed, &outcome, now);
     let current = remembered.object.clone();
     let current = current.as_deref().unwrap_or(object);
-    let first_token = object.status.as_ref().is_none_or(|s| s.token.is_none()) && status.token.is_some();
+    let first_token =
+        object.status.as_ref().is_none_or(|s| s.token.is_none()) && status.token.is_some();
     if current.status.as_ref() != Some(&status) {
         match write_status(ctx, current, &status).await {
             Ok(written) => remembered.object = Some(Arc::new(written)),
@@ -207,13 +261,20 @@ async fn finish(
         ctx.settings.metrics.first_token(until(created.0, now));
     }
     report::gauges(ctx, &desired.account, &status);
-    remembered.pause = (!settled).then(|| Pause { until: wake, seen: observe::fingerprint(desired, &observed) });
+    remembered.pause = (!settled).then(|| Pause {
+        until: wake,
+        seen: observe::fingerprint(desired, &observed),
+    });
     remember(ctx, &observed, remembered, settled);
     Ok((Action::requeue(until(now, wake)), label))
 }
 
 fn remember(ctx: &Context, observed: &Observed, mut remembered: Remembered, settled: bool) {
-    let uid = remembered.object.as_ref().and_then(|o| o.uid()).unwrap_or_default();
+    let uid = remembered
+        .object
+        .as_ref()
+        .and_then(|o| o.uid())
+        .unwrap_or_default();
     remembered.memory = observed.memory.clone();
     remembered.credentials = ours(&observed.credentials);
     remembered.token = ours(&observed.token);
@@ -227,12 +288,20 @@ fn ours(slot: &plan::secret_meta::Slot) -> Option<plan::secret_meta::Slot> {
     matches!(slot, plan::secret_meta::Slot::Ours(_)).then(|| slot.clone())
 }
 
-async fn write_status(ctx: &Context, object: &Neo4jServiceAccount, status: &Neo4jServiceAccountStatus) -> Result<Neo4jServiceAccount, kube::Error> {
+async fn write_status(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    status: &Neo4jServiceAccountStatus,
+) -> Result<Neo4jServiceAccount, kube::Error> {
     if ctx.settings.fence.pass().is_err() {
         return Ok(object.clone());
     }
-    let api: Api<Neo4jServiceAccount> = Api::namespaced(ctx.client.clone(), &object.namespace().unwrap_or_default());
-    let params = PostParams { field_manager: Some(n::OPERATOR.to_owned()), ..PostParams::default() };
+    let api: Api<Neo4jServiceAccount> =
+        Api::namespaced(ctx.client.clone(), &object.namespace().unwrap_or_default());
+    let params = PostParams {
+        field_manager: Some(n::OPERATOR.to_owned()),
+        ..PostParams::default()
+    };
     let mut next = object.clone();
     next.status = Some(status.clone());
     api.replace_status(&object.name_any(), &params, &next).await
@@ -247,11 +316,29 @@ async fn without_issuer(
 ) -> Result<(Action, &'static str), Error> {
     let now = ctx.now();
     let name = object.spec.issuer_ref.name.as_str();
-    let known = ctx.stores.issuers.get(&kube::runtime::reflector::ObjectRef::new(name)).is_some();
+    let known = ctx
+        .stores
+        .issuers
+        .get(&kube::runtime::reflector::ObjectRef::new(name))
+        .is_some();
     let (reason, message) = match runtime.and_then(|r| r.problem.clone()) {
-        Some((reason, message)) => (Reason::IssuerNotReady, format!("OktaIssuer {name} is not ready ({}): {message}", reason.as_str())),
-        None if known => (Reason::IssuerNotReady, format!("OktaIssuer {name} is being looked at")),
-        None => (Reason::IssuerNotFound, format!("spec.issuerRef.name: there is no OktaIssuer {name}; create it, or create this account anew with another issuer")),
+        Some((reason, message)) => (
+            Reason::IssuerNotReady,
+            format!(
+                "OktaIssuer {name} is not ready ({}): {message}",
+                reason.as_str()
+            ),
+        ),
+        None if known => (
+            Reason::IssuerNotReady,
+            format!("OktaIssuer {name} is being looked at"),
+        ),
+        None => (
+            Reason::IssuerNotFound,
+            format!(
+                "spec.issuerRef.name: there is no OktaIssuer {name}; create it, or create this account anew with another issuer"
+            ),
+        ),
     };
     super::orphan::handle(ctx, object, remembered, reason, message, now).await
 }

@@ -50,7 +50,10 @@ pub struct Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("namespace", &self.namespace).field("instance", &self.instance).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("namespace", &self.namespace)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +119,14 @@ pub(super) struct Pause {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, settings: Settings, installation: String, stores: Stores, filled: watch::Receiver<bool>, recorder: Recorder) -> Self {
+    pub(super) fn new(
+        client: Client,
+        settings: Settings,
+        installation: String,
+        stores: Stores,
+        filled: watch::Receiver<bool>,
+        recorder: Recorder,
+    ) -> Self {
         Self {
             client,
             settings,
@@ -161,20 +171,36 @@ impl Context {
     }
 
     /// The account's Secret of that name, as the watch last saw it.
-    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<Arc<PartialObjectMeta<Secret>>> {
-        self.stores.secrets.get(&ObjectRef::new(name).within(namespace))
+    pub(super) fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<PartialObjectMeta<Secret>>> {
+        self.stores
+            .secrets
+            .get(&ObjectRef::new(name).within(namespace))
     }
 }
 
 /// The accounts of each namespace and issuer in the order of their age, for
 /// `maxAccounts`.
 #[derive(Debug, Default)]
-pub(super) struct Population(Mutex<HashMap<(String, String), BTreeSet<(i64, String)>>>);
+pub(super) struct Population(Mutex<HashMap<Home, BTreeSet<(i64, String)>>>);
+
+/// Namespace and issuer.
+type Home = (String, String);
 
 impl Population {
     pub(super) fn add(&self, object: &Neo4jServiceAccount, account: &AccountRef) -> usize {
-        let created = object.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second());
-        let key = (account.namespace.clone(), object.spec.issuer_ref.name.clone());
+        let created = object
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(0, |t| t.0.as_second());
+        let key = (
+            account.namespace.clone(),
+            object.spec.issuer_ref.name.clone(),
+        );
         let entry = (created, account.uid.clone());
         let mut map = lock(&self.0);
         let accounts = map.entry(key).or_default();

@@ -49,12 +49,19 @@ impl From<kube::Error> for Error {
 /// Reconciles one issuer.
 pub(super) async fn reconcile(object: Arc<OktaIssuer>, ctx: Arc<Context>) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
-    let outcome = tokio::time::timeout(TIMEOUT, inner(&object, &ctx)).await.unwrap_or(Err(Error::Timeout));
-    ctx.settings.metrics.reconciled("issuer", if outcome.is_ok() { "ok" } else { "error" }, watch.elapsed());
+    let outcome = tokio::time::timeout(TIMEOUT, inner(&object, &ctx))
+        .await
+        .unwrap_or(Err(Error::Timeout));
+    ctx.settings.metrics.reconciled(
+        "issuer",
+        if outcome.is_ok() { "ok" } else { "error" },
+        watch.elapsed(),
+    );
     outcome
 }
 
 /// After an error without a status.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 pub(super) fn error_policy(object: Arc<OktaIssuer>, error: &Error, ctx: Arc<Context>) -> Action {
     let uid = object.uid().unwrap_or_default();
     let failures = ctx.backoff.failed(&uid);
@@ -66,7 +73,11 @@ pub(super) fn error_policy(object: Arc<OktaIssuer>, error: &Error, ctx: Arc<Cont
 async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     ctx.filled().await;
     let name = object.name_any();
-    let accounts = ctx.stores.accounts.state_filter(|a| a.spec.issuer_ref.name == name).len();
+    let accounts = ctx
+        .stores
+        .accounts
+        .state_filter(|a| a.spec.issuer_ref.name == name)
+        .len();
     if !in_use(object, ctx, accounts).await? {
         ctx.issuers.remove(&name);
         return Ok(Action::await_change());
@@ -74,33 +85,73 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let now = ctx.now();
     let uid = object.uid().unwrap_or_default();
     let before = ctx.issuers.get(&name).filter(|r| r.uid == uid);
-    let Prepared { org, problem: signin_problem } = signin::prepare(object, before.as_ref(), ctx).await; // I/O
-    let admissions = before.as_ref().map_or_else(|| Arc::new(Admissions::default()), |r| r.admissions.clone());
+    let Prepared {
+        org,
+        problem: signin_problem,
+    } = signin::prepare(object, before.as_ref(), ctx).await; // I/O
+    let admissions = before
+        .as_ref()
+        .map_or_else(|| Arc::new(Admissions::default()), |r| r.admissions.clone());
     let generation = object.metadata.generation.unwrap_or_default();
-    let confirmed = object.annotations().get(n::ANNOTATION_CONFIRM_REMOVALS).and_then(|v| v.parse().ok());
+    let confirmed = object
+        .annotations()
+        .get(n::ANNOTATION_CONFIRM_REMOVALS)
+        .and_then(|v| v.parse().ok());
     let (waiting, leaving) = admissions.wishes();
 
-    let last = before.as_ref().filter(|r| Arc::ptr_eq(&r.org, &org)).map(|r| &r.look);
+    let last = before
+        .as_ref()
+        .filter(|r| Arc::ptr_eq(&r.org, &org))
+        .map(|r| &r.look);
     let same = last.filter(|l| {
-        waiting.is_empty() && l.leaving == leaving && l.generation == generation && l.confirmed == confirmed && now < l.until
+        waiting.is_empty()
+            && l.leaving == leaving
+            && l.generation == generation
+            && l.confirmed == confirmed
+            && now < l.until
     });
     let looked = same.is_none();
     let mut findings = match (same, signin_problem) {
         (Some(look), _) => look.findings.clone(),
-        (None, Some((reason, message))) => Findings::signed_out(reason, message, created(object, before.as_ref())),
+        (None, Some((reason, message))) => {
+            Findings::signed_out(reason, message, created(object, before.as_ref()))
+        }
         (None, None) => {
-            let identity = Identity { name: &name, installation: &ctx.installation };
-            super::server::look(object, &org, identity, &admissions, created(object, before.as_ref()), confirmed, ctx).await // I/O
+            let identity = Identity {
+                name: &name,
+                installation: &ctx.installation,
+            };
+            super::server::look(
+                object,
+                &org,
+                identity,
+                &admissions,
+                created(object, before.as_ref()),
+                confirmed,
+                ctx,
+            )
+            .await // I/O
         }
     };
-    let counted_at = before.as_ref().map_or(Timestamp::MIN, |r| r.look.counted_at);
-    let count = !before.as_ref().is_some_and(|r| now < schedule::after(counted_at, COUNT) && r.look.findings.accounts > 0);
-    let told = before.as_ref().map_or(accounts, |r| r.look.findings.accounts);
+    let counted_at = before
+        .as_ref()
+        .map_or(Timestamp::MIN, |r| r.look.counted_at);
+    let count = !before
+        .as_ref()
+        .is_some_and(|r| now < schedule::after(counted_at, COUNT) && r.look.findings.accounts > 0);
+    let told = before
+        .as_ref()
+        .map_or(accounts, |r| r.look.findings.accounts);
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
     org.report_levels();
 
-    let facts = facts::facts(object, &ctx.installation, &findings, before.as_ref().and_then(|r| r.facts.clone()));
+    let facts = facts::facts(
+        object,
+        &ctx.installation,
+        &findings,
+        before.as_ref().and_then(|r| r.facts.clone()),
+    );
     let status = next_status(object, &findings, now);
     let problem = status.problem();
     let until_then = match (same, &findings.failure, &problem) {
@@ -112,27 +163,54 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             schedule::after(now, LOOK)
         }
     };
-    let counted_at = if count && findings.accounts != told { now } else { counted_at };
-    ctx.issuers.put(&name, Runtime {
-        uid,
-        spec: Arc::new(object.spec.clone()),
-        org,
-        facts,
-        problem,
-        admissions: admissions.clone(),
-        look: Look { findings: findings.clone(), until: until_then, generation, confirmed, leaving: admissions.wishes().1, counted_at },
-    });
+    let counted_at = if count && findings.accounts != told {
+        now
+    } else {
+        counted_at
+    };
+    ctx.issuers.put(
+        &name,
+        Runtime {
+            uid,
+            spec: Arc::new(object.spec.clone()),
+            org,
+            facts,
+            problem,
+            admissions: admissions.clone(),
+            look: Look {
+                findings: findings.clone(),
+                until: until_then,
+                generation,
+                confirmed,
+                leaving: admissions.wishes().1,
+                counted_at,
+            },
+        },
+    );
     write_status(object, status, ctx).await?;
-    let recount = if findings.accounts == accounts { Timestamp::MAX } else { schedule::after(counted_at, COUNT) };
-    let again = if looked && admissions.is_waiting() { schedule::after(now, Duration::from_secs(1)) } else { Timestamp::MAX };
-    Ok(Action::requeue(until(now, until_then.min(recount).min(again))))
+    let recount = if findings.accounts == accounts {
+        Timestamp::MAX
+    } else {
+        schedule::after(counted_at, COUNT)
+    };
+    let again = if looked && admissions.is_waiting() {
+        schedule::after(now, Duration::from_secs(1))
+    } else {
+        Timestamp::MAX
+    };
+    Ok(Action::requeue(until(
+        now,
+        until_then.min(recount).min(again),
+    )))
 }
 
 /// What we created: as this process knows it, else as the status says. The
 /// cache may be behind our last write of the status.
 fn created(object: &OktaIssuer, before: Option<&Runtime>) -> CreatedObjects {
     let known = before.map(|r| r.look.findings.created.clone());
-    known.or_else(|| object.status.as_ref().and_then(|s| s.created.clone())).unwrap_or_default()
+    known
+        .or_else(|| object.status.as_ref().and_then(|s| s.created.clone()))
+        .unwrap_or_default()
 }
 
 /// Keeps the finalizer exactly while an account refers to the issuer. `false`
@@ -149,8 +227,14 @@ async fn in_use(object: &OktaIssuer, ctx: &Context, accounts: usize) -> Result<b
         }
         let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
         let api: Api<OktaIssuer> = Api::all(ctx.client.clone());
-        let params = PatchParams { field_manager: Some(n::OPERATOR.to_owned()), ..PatchParams::default() };
-        match api.patch_metadata(&object.name_any(), &params, &Patch::Merge(&patch)).await {
+        let params = PatchParams {
+            field_manager: Some(n::OPERATOR.to_owned()),
+            ..PatchParams::default()
+        };
+        match api
+            .patch_metadata(&object.name_any(), &params, &Patch::Merge(&patch))
+            .await
+        {
             Ok(_) => {}
             // Changed or gone meanwhile: the watch brings us back.
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
@@ -160,27 +244,47 @@ async fn in_use(object: &OktaIssuer, ctx: &Context, accounts: usize) -> Result<b
     Ok(wanted || !deleting)
 }
 
-async fn write_status(object: &OktaIssuer, status: crate::api::OktaIssuerStatus, ctx: &Context) -> Result<(), Error> {
+async fn write_status(
+    object: &OktaIssuer,
+    status: crate::api::OktaIssuerStatus,
+    ctx: &Context,
+) -> Result<(), Error> {
     if object.status.as_ref() == Some(&status) || ctx.settings.fence.pass().is_err() {
         return Ok(());
     }
     let ready = |s: Option<&crate::api::OktaIssuerStatus>| {
-        s.and_then(|s| s.conditions.iter().find(|c| c.type_ == crate::api::conditions::READY)).map(|c| (c.status.clone(), c.reason.clone()))
+        s.and_then(|s| {
+            s.conditions
+                .iter()
+                .find(|c| c.type_ == crate::api::conditions::READY)
+        })
+        .map(|c| (c.status.clone(), c.reason.clone()))
     };
     let turned = ready(object.status.as_ref()) != ready(Some(&status));
     let api: Api<OktaIssuer> = Api::all(ctx.client.clone());
     let mut next = object.clone();
     next.status = Some(status.clone());
-    let params = PostParams { field_manager: Some(n::OPERATOR.to_owned()), ..PostParams::default() };
+    let params = PostParams {
+        field_manager: Some(n::OPERATOR.to_owned()),
+        ..PostParams::default()
+    };
     match api.replace_status(&object.name_any(), &params, &next).await {
         Ok(_) => {}
         // Changed or gone meanwhile: the watch brings us back, and what was
         // created is found again by its marker.
-        Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => return Ok(()),
+        Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => {
+            return Ok(());
+        }
         Err(error) => return Err(error.into()),
     }
     if turned && let Some((good, reason, message)) = status.headline() {
-        tracing::info!(issuer = object.name_any(), ready = good, reason = reason.as_str(), message, "issuer turned");
+        tracing::info!(
+            issuer = object.name_any(),
+            ready = good,
+            reason = reason.as_str(),
+            message,
+            "issuer turned"
+        );
         report::issuer(ctx, object, good, reason, message).await;
     }
     Ok(())

@@ -20,19 +20,26 @@ use crate::plan::desired::SecretSpec;
 use crate::plan::observed::Observed;
 use crate::plan::schedule::TokenLife;
 use crate::plan::secret_meta::{
-    ANNOTATION_APP_REVISION, ANNOTATION_DATA, ANNOTATION_KIND, ANNOTATION_METHOD, ANNOTATION_RETIRE,
-    ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot, classify, read,
+    ANNOTATION_APP_REVISION, ANNOTATION_DATA, ANNOTATION_KIND, ANNOTATION_METHOD,
+    ANNOTATION_RETIRE, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot, classify, read,
 };
 use crate::plan::step::{Effect, Purpose, Staged, Step, Which};
 
 fn post() -> PostParams {
-    PostParams { field_manager: Some(n::OPERATOR.to_owned()), ..PostParams::default() }
+    PostParams {
+        field_manager: Some(n::OPERATOR.to_owned()),
+        ..PostParams::default()
+    }
 }
 
 type Annotations = BTreeMap<String, Option<String>>;
 
 impl Run<'_> {
-    pub(super) async fn kubernetes(&mut self, step: &Step, observed: &Observed) -> Result<Effect, StepError> {
+    pub(super) async fn kubernetes(
+        &mut self,
+        step: &Step,
+        observed: &Observed,
+    ) -> Result<Effect, StepError> {
         match step {
             Step::AddFinalizer => self.finalizer(true).await,
             Step::RemoveFinalizer => self.finalizer(false).await,
@@ -43,8 +50,15 @@ impl Run<'_> {
             Step::RewriteCredentials => self.rewrite(observed).await,
             Step::Publish => self.publish(observed).await,
             Step::Withdraw => self.withdraw(observed).await,
-            Step::Mark { which, labels, annotations } => self.mark(*which, labels, annotations, observed).await,
-            other => Err(StepError::Broken(format!("{} is not a step in Kubernetes", other.name()))),
+            Step::Mark {
+                which,
+                labels,
+                annotations,
+            } => self.mark(*which, labels, annotations, observed).await,
+            other => Err(StepError::Broken(format!(
+                "{} is not a step in Kubernetes",
+                other.name()
+            ))),
         }
     }
 
@@ -54,46 +68,80 @@ impl Run<'_> {
 
     async fn finalizer(&mut self, present: bool) -> Result<Effect, StepError> {
         let account = &self.desired.account;
-        let Some(object) = self.remembered.object.clone() else { return Err(StepError::Stale) };
+        let Some(object) = self.remembered.object.clone() else {
+            return Err(StepError::Stale);
+        };
         let mut finalizers: Vec<String> = object.finalizers().to_vec();
         finalizers.retain(|f| f != n::FINALIZER_ACCOUNT);
         if present {
             finalizers.push(n::FINALIZER_ACCOUNT.to_owned());
         }
         let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-        let api: Api<Neo4jServiceAccount> = Api::namespaced(self.ctx.client.clone(), &account.namespace);
-        let params = PatchParams { field_manager: Some(n::OPERATOR.to_owned()), ..PatchParams::default() };
-        match api.patch(&account.name, &params, &Patch::Merge(&patch)).await {
+        let api: Api<Neo4jServiceAccount> =
+            Api::namespaced(self.ctx.client.clone(), &account.namespace);
+        let params = PatchParams {
+            field_manager: Some(n::OPERATOR.to_owned()),
+            ..PatchParams::default()
+        };
+        match api
+            .patch(&account.name, &params, &Patch::Merge(&patch))
+            .await
+        {
             Ok(object) => {
                 self.remembered.object = Some(Arc::new(object));
-                Ok(if present { Effect::FinalizerAdded } else { Effect::FinalizerRemoved })
+                Ok(if present {
+                    Effect::FinalizerAdded
+                } else {
+                    Effect::FinalizerRemoved
+                })
             }
-            Err(kube::Error::Api(status)) if !present && status.is_not_found() => Ok(Effect::FinalizerRemoved),
+            Err(kube::Error::Api(status)) if !present && status.is_not_found() => {
+                Ok(Effect::FinalizerRemoved)
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     async fn read_credentials(&mut self) -> Result<Effect, StepError> {
-        let secret = self.secrets().get_opt(&self.desired.credentials.name).await?;
+        let secret = self
+            .secrets()
+            .get_opt(&self.desired.credentials.name)
+            .await?;
         let Some(secret) = secret else {
-            return Ok(Effect::CredentialsRead { meta: None, content: crate::plan::step::Content::default(), edited: false });
+            return Ok(Effect::CredentialsRead {
+                meta: None,
+                content: crate::plan::step::Content::default(),
+                edited: false,
+            });
         };
         let slot = classify(Some(&secret.metadata), &self.desired.account.uid);
-        let Slot::Ours(meta) = slot else { return Ok(Effect::Found { which: Which::Credentials, slot }) };
+        let Slot::Ours(meta) = slot else {
+            return Ok(Effect::Found {
+                which: Which::Credentials,
+                slot,
+            });
+        };
         let mut found = Credentials::read(&secret.data.unwrap_or_default());
         // What memory holds was proved by Okta. If somebody touched the Secret,
         // it stands; if only an operator wrote it, the Secret is newer.
-        let edited = meta.touched.is_some() && match (&self.remembered.vault.live, &found.live) {
-            (Some(held), Some(live)) => !(held.client_id == live.client_id && held.equals(&live.value)),
-            (Some(_), None) => found.staged.is_none(),
-            (None, _) => false,
-        };
+        let edited = meta.touched.is_some()
+            && match (&self.remembered.vault.live, &found.live) {
+                (Some(held), Some(live)) => {
+                    !(held.client_id == live.client_id && held.equals(&live.value))
+                }
+                (Some(_), None) => found.staged.is_none(),
+                (None, _) => false,
+            };
         if edited {
             found.live = self.remembered.vault.live.clone();
         }
         let content = found.content();
         self.remembered.vault = found;
-        Ok(Effect::CredentialsRead { meta: Some(meta), content, edited })
+        Ok(Effect::CredentialsRead {
+            meta: Some(meta),
+            content,
+            edited,
+        })
     }
 
     /// Whether the token in the Secret is what its annotations say.
@@ -103,12 +151,25 @@ impl Run<'_> {
             return Ok(Effect::TokenRead { intact: false });
         };
         let data = secret.data.unwrap_or_default();
-        let token = data.get(n::KEY_TOKEN).and_then(|b| std::str::from_utf8(&b.0).ok());
+        let token = data
+            .get(n::KEY_TOKEN)
+            .and_then(|b| std::str::from_utf8(&b.0).ok());
         let intact = token.is_some_and(|token| {
             let expected = self.desired.expected_token(&facts.client_id);
-            let expected = check::Expected { groups: &facts.groups, ..expected };
+            let expected = check::Expected {
+                groups: &facts.groups,
+                ..expected
+            };
             check(token, "Bearer", &expected).is_ok_and(|claims| {
-                let life = TokenLife::new(facts.life.issued_at, facts.life.expires_at.duration_since(facts.life.issued_at).unsigned_abs(), &self.desired.account.uid);
+                let life = TokenLife::new(
+                    facts.life.issued_at,
+                    facts
+                        .life
+                        .expires_at
+                        .duration_since(facts.life.issued_at)
+                        .unsigned_abs(),
+                    &self.desired.account.uid,
+                );
                 // An expiry that somebody pushed out would let the token go stale.
                 facts.life.expires_at.as_second() <= claims.exp + 5 && facts.life == life
             })
@@ -117,33 +178,62 @@ impl Run<'_> {
     }
 
     async fn stage(&mut self, staged: &Staged, observed: &Observed) -> Result<Effect, StepError> {
-        let held = Held::generate(staged.client_id.clone(), staged.authentication).map_err(StepError::Broken)?;
+        let held = Held::generate(staged.client_id.clone(), staged.authentication)
+            .map_err(StepError::Broken)?;
         let vault = &self.remembered.vault;
         // A new registration makes the former one's credentials worthless.
-        let live = if staged.purpose == Purpose::Create { None } else { vault.live.clone() };
-        let generation = if live.is_some() { vault.generation } else { staged.generation };
-        let next = Credentials { live, staged: Some((staged.clone(), held)), generation };
-        let mut annotations = Annotations::from([(ANNOTATION_STAGED.to_owned(), Some("true".to_owned()))]);
+        let live = if staged.purpose == Purpose::Create {
+            None
+        } else {
+            vault.live.clone()
+        };
+        let generation = if live.is_some() {
+            vault.generation
+        } else {
+            staged.generation
+        };
+        let next = Credentials {
+            live,
+            staged: Some((staged.clone(), held)),
+            generation,
+        };
+        let mut annotations =
+            Annotations::from([(ANNOTATION_STAGED.to_owned(), Some("true".to_owned()))]);
         if next.live.is_none() {
             annotations.insert(n::ANNOTATION_CLIENT_ID.to_owned(), None);
         }
         if staged.purpose == Purpose::Create {
-            annotations.insert(n::ANNOTATION_RESTORE.to_owned(), self.desired.restore.clone());
+            annotations.insert(
+                n::ANNOTATION_RESTORE.to_owned(),
+                self.desired.restore.clone(),
+            );
         }
         self.write_credentials(next, annotations, observed).await
     }
 
     async fn promote(&mut self, observed: &Observed) -> Result<Effect, StepError> {
-        let Some((staged, held)) = self.remembered.vault.staged.clone() else { return Err(StepError::Stale) };
+        let Some((staged, held)) = self.remembered.vault.staged.clone() else {
+            return Err(StepError::Stale);
+        };
         let annotations = self.proved(&held, staged.purpose == Purpose::Add);
-        let next = Credentials { live: Some(held), staged: None, generation: staged.generation };
+        let next = Credentials {
+            live: Some(held),
+            staged: None,
+            generation: staged.generation,
+        };
         self.write_credentials(next, annotations, observed).await
     }
 
     async fn rewrite(&mut self, observed: &Observed) -> Result<Effect, StepError> {
-        let Some(live) = self.remembered.vault.live.clone() else { return Err(StepError::Stale) };
+        let Some(live) = self.remembered.vault.live.clone() else {
+            return Err(StepError::Stale);
+        };
         let annotations = self.proved(&live, false);
-        let next = Credentials { live: Some(live), staged: None, generation: self.remembered.vault.generation };
+        let next = Credentials {
+            live: Some(live),
+            staged: None,
+            generation: self.remembered.vault.generation,
+        };
         self.write_credentials(next, annotations, observed).await
     }
 
@@ -152,10 +242,22 @@ impl Run<'_> {
         let key = held.authentication == crate::api::Authentication::PrivateKeyJwt;
         let mut annotations = Annotations::from([
             (ANNOTATION_STAGED.to_owned(), None),
-            (n::ANNOTATION_CLIENT_ID.to_owned(), Some(held.client_id.clone())),
-            (ANNOTATION_KIND.to_owned(), Some(if key { "key" } else { "secret" }.to_owned())),
-            (ANNOTATION_METHOD.to_owned(), Some(crate::plan::app::method_name(held.authentication).to_owned())),
-            (ANNOTATION_ROTATED_AT.to_owned(), Some(whole(self.ctx.now()))),
+            (
+                n::ANNOTATION_CLIENT_ID.to_owned(),
+                Some(held.client_id.clone()),
+            ),
+            (
+                ANNOTATION_KIND.to_owned(),
+                Some(if key { "key" } else { "secret" }.to_owned()),
+            ),
+            (
+                ANNOTATION_METHOD.to_owned(),
+                Some(crate::plan::app::method_name(held.authentication).to_owned()),
+            ),
+            (
+                ANNOTATION_ROTATED_AT.to_owned(),
+                Some(whole(self.ctx.now())),
+            ),
         ]);
         if retire {
             annotations.insert(ANNOTATION_RETIRE.to_owned(), Some("true".to_owned()));
@@ -163,25 +265,48 @@ impl Run<'_> {
         annotations
     }
 
-    async fn write_credentials(&mut self, next: Credentials, annotations: Annotations, observed: &Observed) -> Result<Effect, StepError> {
+    async fn write_credentials(
+        &mut self,
+        next: Credentials,
+        annotations: Annotations,
+        observed: &Observed,
+    ) -> Result<Effect, StepError> {
         let issuer = &self.desired.issuer;
         let data = next.data(&issuer.token_endpoint, &issuer.scope);
         let mut annotations = annotations;
-        annotations.insert(ANNOTATION_DATA.to_owned(), Some(crate::okta::jose::random_text(9).to_string()));
-        let written = self.write(&self.desired.credentials, n::SECRET_TYPE_CREDENTIALS, data, annotations, &observed.credentials).await?;
+        annotations.insert(
+            ANNOTATION_DATA.to_owned(),
+            Some(crate::okta::jose::random_text(9).to_string()),
+        );
+        let written = self
+            .write(
+                &self.desired.credentials,
+                n::SECRET_TYPE_CREDENTIALS,
+                data,
+                annotations,
+                &observed.credentials,
+            )
+            .await?;
         Ok(match written {
             Written::Done(meta) => {
                 let content = next.content();
                 self.remembered.vault = next;
                 Effect::CredentialsWritten { meta, content }
             }
-            Written::Taken(slot) => Effect::Found { which: Which::Credentials, slot },
+            Written::Taken(slot) => Effect::Found {
+                which: Which::Credentials,
+                slot,
+            },
         })
     }
 
     async fn publish(&mut self, observed: &Observed) -> Result<Effect, StepError> {
-        let Some(minted) = &observed.memory.minted else { return Err(StepError::Stale) };
-        let Ok(life) = minted.outcome else { return Err(StepError::Broken("the token must not be published".into())) };
+        let Some(minted) = &observed.memory.minted else {
+            return Err(StepError::Stale);
+        };
+        let Ok(life) = minted.outcome else {
+            return Err(StepError::Broken("the token must not be published".into()));
+        };
         let desired = self.desired;
         let token = self.token()?;
         let mut data = BTreeMap::from([
@@ -192,33 +317,77 @@ impl Run<'_> {
         if let Some(uri) = &desired.issuer.neo4j_uri {
             data.insert(n::KEY_URI, uri.clone());
         }
-        let data = data.into_iter().map(|(k, v)| (k.to_owned(), ByteString(v.into_bytes()))).collect();
+        let data = data
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), ByteString(v.into_bytes())))
+            .collect();
         let groups: Vec<&str> = desired.groups.iter().map(String::as_str).collect();
-        let client_id = self.remembered.vault.live.as_ref().map(|h| h.client_id.clone());
+        let client_id = self
+            .remembered
+            .vault
+            .live
+            .as_ref()
+            .map(|h| h.client_id.clone());
         let annotations = Annotations::from([
             (n::ANNOTATION_CLIENT_ID.to_owned(), client_id),
-            (n::ANNOTATION_ISSUED_AT.to_owned(), Some(whole(life.issued_at))),
-            (n::ANNOTATION_EXPIRES_AT.to_owned(), Some(whole(life.expires_at))),
-            (n::ANNOTATION_REFRESH_AT.to_owned(), Some(whole(life.refresh_at))),
+            (
+                n::ANNOTATION_ISSUED_AT.to_owned(),
+                Some(whole(life.issued_at)),
+            ),
+            (
+                n::ANNOTATION_EXPIRES_AT.to_owned(),
+                Some(whole(life.expires_at)),
+            ),
+            (
+                n::ANNOTATION_REFRESH_AT.to_owned(),
+                Some(whole(life.refresh_at)),
+            ),
             (n::ANNOTATION_GROUPS.to_owned(), Some(groups.join(","))),
             (n::ANNOTATION_RENEW.to_owned(), desired.renew.clone()),
-            (ANNOTATION_APP_REVISION.to_owned(), observed.memory.confirmed.clone().or_else(|| observed.token_facts()?.app_revision)),
+            (
+                ANNOTATION_APP_REVISION.to_owned(),
+                observed
+                    .memory
+                    .confirmed
+                    .clone()
+                    .or_else(|| observed.token_facts()?.app_revision),
+            ),
         ]);
-        let written = self.write(&desired.token, n::SECRET_TYPE_TOKEN, data, annotations, &observed.token).await?;
+        let written = self
+            .write(
+                &desired.token,
+                n::SECRET_TYPE_TOKEN,
+                data,
+                annotations,
+                &observed.token,
+            )
+            .await?;
         self.remembered.withdrawn = None;
         Ok(match written {
             Written::Done(meta) => Effect::TokenWritten { meta },
-            Written::Taken(slot) => Effect::Found { which: Which::Token, slot },
+            Written::Taken(slot) => Effect::Found {
+                which: Which::Token,
+                slot,
+            },
         })
     }
 
     async fn withdraw(&mut self, observed: &Observed) -> Result<Effect, StepError> {
-        let Slot::Ours(meta) = &observed.token else { return Ok(Effect::TokenRemoved) };
+        let Slot::Ours(meta) = &observed.token else {
+            return Ok(Effect::TokenRemoved);
+        };
         let params = DeleteParams {
-            preconditions: Some(Preconditions { uid: Some(meta.uid.clone()), resource_version: None }),
+            preconditions: Some(Preconditions {
+                uid: Some(meta.uid.clone()),
+                resource_version: None,
+            }),
             ..DeleteParams::default()
         };
-        match self.secrets().delete(&self.desired.token.name, &params).await {
+        match self
+            .secrets()
+            .delete(&self.desired.token.name, &params)
+            .await
+        {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
             Err(error) => return Err(error.into()),
@@ -227,16 +396,33 @@ impl Run<'_> {
         Ok(Effect::TokenRemoved)
     }
 
-    async fn mark(&self, which: Which, labels: &BTreeMap<String, String>, annotations: &Annotations, observed: &Observed) -> Result<Effect, StepError> {
+    async fn mark(
+        &self,
+        which: Which,
+        labels: &BTreeMap<String, String>,
+        annotations: &Annotations,
+        observed: &Observed,
+    ) -> Result<Effect, StepError> {
         let (slot, spec) = match which {
             Which::Credentials => (&observed.credentials, &self.desired.credentials),
             Which::Token => (&observed.token, &self.desired.token),
         };
-        let Slot::Ours(meta) = slot else { return Err(StepError::Stale) };
+        let Slot::Ours(meta) = slot else {
+            return Err(StepError::Stale);
+        };
         let patch = json!({ "metadata": { "resourceVersion": meta.version, "labels": labels, "annotations": annotations } });
-        let params = PatchParams { field_manager: Some(n::OPERATOR.to_owned()), ..PatchParams::default() };
-        let secret = self.secrets().patch_metadata(&spec.name, &params, &Patch::Merge(&patch)).await?;
-        Ok(Effect::Marked { which, meta: read(&secret.metadata) })
+        let params = PatchParams {
+            field_manager: Some(n::OPERATOR.to_owned()),
+            ..PatchParams::default()
+        };
+        let secret = self
+            .secrets()
+            .patch_metadata(&spec.name, &params, &Patch::Merge(&patch))
+            .await?;
+        Ok(Effect::Marked {
+            which,
+            meta: read(&secret.metadata),
+        })
     }
 
     /// Creates the Secret, or replaces the one that was planned on. Labels and
@@ -252,7 +438,11 @@ impl Run<'_> {
         let before = match slot {
             Slot::Ours(meta) => meta.clone(),
             Slot::Absent => Meta::default(),
-            Slot::Foreign | Slot::Predecessor => return Err(StepError::Broken("a Secret of somebody else is not written".into())),
+            Slot::Foreign | Slot::Predecessor => {
+                return Err(StepError::Broken(
+                    "a Secret of somebody else is not written".into(),
+                ));
+            }
         };
         let mut notes = before.annotations;
         notes.extend(spec.annotations.clone());
@@ -295,7 +485,10 @@ impl Run<'_> {
             Ok(written) => Ok(Written::Done(read(&written.metadata))),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 let existing = api.get_metadata_opt(&spec.name).await?;
-                Ok(Written::Taken(classify(existing.as_ref().map(|s| &s.metadata), &self.desired.account.uid)))
+                Ok(Written::Taken(classify(
+                    existing.as_ref().map(|s| &s.metadata),
+                    &self.desired.account.uid,
+                )))
             }
             Err(error) => Err(error.into()),
         }
@@ -309,5 +502,7 @@ enum Written {
 }
 
 fn whole(at: k8s_openapi::jiff::Timestamp) -> String {
-    k8s_openapi::jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+    k8s_openapi::jiff::Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
 }

@@ -64,7 +64,9 @@ pub struct Operator {
 
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operator").field("readiness", &self.readiness).finish_non_exhaustive()
+        f.debug_struct("Operator")
+            .field("readiness", &self.readiness)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,11 +75,22 @@ impl Operator {
     ///
     /// # Errors
     /// When the `kube-system` namespace cannot be read.
-    pub async fn new(client: Client, settings: Settings, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<Self, kube::Error> {
+    pub async fn new(
+        client: Client,
+        settings: Settings,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Self, kube::Error> {
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let installation = namespaces.get("kube-system").await?.uid().unwrap_or_default();
+        let installation = namespaces
+            .get("kube-system")
+            .await?
+            .uid()
+            .unwrap_or_default();
         let (ready_tx, ready_rx) = tokio::sync::watch::channel(false);
-        Ok(Self { run: run(client, settings, installation, ready_tx, shutdown.shared()).boxed(), readiness: Readiness(ready_rx) })
+        Ok(Self {
+            run: run(client, settings, installation, ready_tx, shutdown.shared()).boxed(),
+            readiness: Readiness(ready_rx),
+        })
     }
 
     /// Tells whether the caches are filled.
@@ -93,7 +106,9 @@ impl Operator {
 }
 
 fn config() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_TIMEOUT).any_semantic()
+    watcher::Config::default()
+        .timeout(WATCH_TIMEOUT)
+        .any_semantic()
 }
 
 async fn run(
@@ -107,39 +122,59 @@ async fn run(
     let (namespaces, namespaces_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     let accounts = Controller::new(Api::<Neo4jServiceAccount>::all(client.clone()), config());
     let issuers = Controller::new(Api::<OktaIssuer>::all(client.clone()), config());
-    let stores = Stores { accounts: accounts.store(), issuers: issuers.store(), secrets, namespaces };
-    let reporter = Reporter { controller: n::OPERATOR.to_owned(), instance: Some(settings.instance.clone()) };
+    let stores = Stores {
+        accounts: accounts.store(),
+        issuers: issuers.store(),
+        secrets,
+        namespaces,
+    };
+    let reporter = Reporter {
+        controller: n::OPERATOR.to_owned(),
+        instance: Some(settings.instance.clone()),
+    };
     let recorder = Recorder::new(client.clone(), reporter);
     let metrics = settings.metrics.clone();
-    let ctx = Arc::new(Context::new(client.clone(), settings.clone(), installation, stores.clone(), ready_tx.subscribe(), recorder));
+    let ctx = Arc::new(Context::new(
+        client.clone(),
+        settings.clone(),
+        installation,
+        stores.clone(),
+        ready_tx.subscribe(),
+        recorder,
+    ));
 
     // One watch of Secrets' metadata feeds both the store and the triggers.
     let seen = ctx.clone();
-    let owned = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), config().labels(&format!("{}={}", n::LABEL_MANAGED_BY, n::OPERATOR)))
-        .default_backoff()
-        .modify(secret_meta::prune)
-        .reflect(secrets_writer)
-        .touched_objects()
-        .inspect_ok(move |secret| {
-            if let Some(version) = secret.resource_version().and_then(|v| v.parse().ok()) {
-                seen.secrets_seen.fetch_max(version, Ordering::Relaxed);
-            }
-        });
+    let owned = watcher(
+        Api::<PartialObjectMeta<Secret>>::all(client.clone()),
+        config().labels(&format!("{}={}", n::LABEL_MANAGED_BY, n::OPERATOR)),
+    )
+    .default_backoff()
+    .modify(secret_meta::prune)
+    .reflect(secrets_writer)
+    .touched_objects()
+    .inspect_ok(move |secret| {
+        if let Some(version) = secret.resource_version().and_then(|v| v.parse().ok()) {
+            seen.secrets_seen.fetch_max(version, Ordering::Relaxed);
+        }
+    });
     let account_store = stores.accounts.clone();
-    let labelled = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), config())
-        .default_backoff()
-        .modify(|namespace| namespace.metadata.managed_fields = None)
-        .reflect(namespaces_writer)
-        .touched_objects()
-        .predicate_filter(predicates::labels, Default::default());
-    let look_again = stream::select(
-        tokio_stream(ctx.issuers.changes()),
-        settings.clock.jumps(),
-    );
+    let labelled = watcher(
+        Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+        config(),
+    )
+    .default_backoff()
+    .modify(|namespace| namespace.metadata.managed_fields = None)
+    .reflect(namespaces_writer)
+    .touched_objects()
+    .predicate_filter(predicates::labels, Default::default());
+    let look_again = stream::select(turns(ctx.issuers.changes()), settings.clock.jumps());
     let account_run = accounts
         .with_config(controller::Config::default().debounce(std::time::Duration::ZERO))
         .owns_stream(owned)
-        .watches_stream(labelled, move |namespace| in_namespace(&account_store, &namespace.name_any()))
+        .watches_stream(labelled, move |namespace| {
+            in_namespace(&account_store, &namespace.name_any())
+        })
         .reconcile_all_on(look_again)
         .graceful_shutdown_on(shutdown.clone())
         .run(account::reconcile, account::error_policy, ctx.clone())
@@ -148,15 +183,22 @@ async fn run(
     let issuer_store = stores.issuers.clone();
     let own_namespace = settings.namespace.clone();
     let issuer_run = issuers
-        .watches(Api::<PartialObjectMeta<Secret>>::namespaced(client, &own_namespace), config(), move |secret| {
-            let name = secret.name_any();
-            issuer_store
-                .state_filter(|issuer| signin::refers_to(&issuer.spec, &name))
-                .into_iter()
-                .map(|issuer| ObjectRef::from_obj(issuer.as_ref()))
-                .collect::<Vec<_>>()
-        })
-        .reconcile_all_on(stream::select(tokio_stream(ctx.issuers.nudges()), settings.clock.jumps()))
+        .watches(
+            Api::<PartialObjectMeta<Secret>>::namespaced(client, &own_namespace),
+            config(),
+            move |secret| {
+                let name = secret.name_any();
+                issuer_store
+                    .state_filter(|issuer| signin::refers_to(&issuer.spec, &name))
+                    .into_iter()
+                    .map(|issuer| ObjectRef::from_obj(issuer.as_ref()))
+                    .collect::<Vec<_>>()
+            },
+        )
+        .reconcile_all_on(stream::select(
+            turns(ctx.issuers.nudges()),
+            settings.clock.jumps(),
+        ))
         .graceful_shutdown_on(shutdown.clone())
         .run(issuer::reconcile, issuer::error_policy, ctx.clone())
         .for_each(consume("issuer", metrics));
@@ -164,10 +206,15 @@ async fn run(
     let filled = async {
         stores.ready().await;
         for account in stores.accounts.state() {
-            ctx.population.add(&account, &crate::plan::desired::account_ref(&account));
+            ctx.population
+                .add(&account, &crate::plan::desired::account_ref(&account));
         }
         let _ = ready_tx.send(true);
-        tracing::info!(accounts = stores.accounts.len(), issuers = stores.issuers.len(), "caches are filled");
+        tracing::info!(
+            accounts = stores.accounts.len(),
+            issuers = stores.issuers.len(),
+            "caches are filled"
+        );
         shutdown.clone().await;
         let _ = ready_tx.send(false);
     };
@@ -175,7 +222,7 @@ async fn run(
 }
 
 /// Turns of a counter as a stream; several in a row are one.
-fn tokio_stream(receiver: tokio::sync::watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + 'static {
+fn turns(receiver: tokio::sync::watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + 'static {
     stream::unfold(receiver, |mut receiver| async move {
         receiver.changed().await.ok()?;
         // What follows at once belongs to the same turn: one policy is written
@@ -186,7 +233,10 @@ fn tokio_stream(receiver: tokio::sync::watch::Receiver<u64>) -> impl Stream<Item
     })
 }
 
-fn in_namespace(store: &reflector::Store<Neo4jServiceAccount>, namespace: &str) -> Vec<ObjectRef<Neo4jServiceAccount>> {
+fn in_namespace(
+    store: &reflector::Store<Neo4jServiceAccount>,
+    namespace: &str,
+) -> Vec<ObjectRef<Neo4jServiceAccount>> {
     store
         .state_filter(|account| account.namespace().as_deref() == Some(namespace))
         .into_iter()
@@ -194,20 +244,24 @@ fn in_namespace(store: &reflector::Store<Neo4jServiceAccount>, namespace: &str) 
         .collect()
 }
 
+type Reconciled<K, E> =
+    Result<(ObjectRef<K>, controller::Action), controller::Error<E, watcher::Error>>;
+
 /// The one place where a controller's stream ends up.
 fn consume<K, E>(
     kind: &'static str,
     metrics: Metrics,
-) -> impl FnMut(Result<(ObjectRef<K>, controller::Action), controller::Error<E, watcher::Error>>) -> futures::future::Ready<()>
+) -> impl FnMut(Reconciled<K, E>) -> futures::future::Ready<()>
 where
     K: Resource<DynamicType = ()>,
     E: std::error::Error + 'static,
 {
     move |outcome| {
         match outcome {
-            Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-            // Told by the error policy.
-            Err(controller::Error::ReconcilerFailed(..)) => {}
+            // Failures of a reconcile are told by the error policy.
+            Ok(_)
+            | Err(controller::Error::ObjectNotFound(_) | controller::Error::ReconcilerFailed(..)) =>
+                {}
             Err(error) => {
                 metrics.watch_error(kind);
                 tracing::warn!(kind, %error, "a watch failed");

@@ -23,21 +23,48 @@ fn version(text: Option<&str>) -> u64 {
 }
 
 /// The account as the cache has it, or as we last wrote it if that is newer.
-pub(super) fn newest(cached: Arc<Neo4jServiceAccount>, remembered: &Remembered) -> Arc<Neo4jServiceAccount> {
+pub(super) fn newest(
+    cached: Arc<Neo4jServiceAccount>,
+    remembered: &Remembered,
+) -> Arc<Neo4jServiceAccount> {
     match &remembered.object {
-        Some(own) if version(own.metadata.resource_version.as_deref()) > version(cached.metadata.resource_version.as_deref()) => own.clone(),
+        Some(own)
+            if version(own.metadata.resource_version.as_deref())
+                > version(cached.metadata.resource_version.as_deref()) =>
+        {
+            own.clone()
+        }
         _ => cached,
     }
 }
 
 /// A Secret as the cache has it, or as we last wrote it if that is newer.
-fn slot(ctx: &Context, uid: &str, namespace: &str, name: &str, own: Option<&Slot>, withdrawn: Option<&str>) -> Slot {
+fn slot(
+    ctx: &Context,
+    uid: &str,
+    namespace: &str,
+    name: &str,
+    own: Option<&Slot>,
+    withdrawn: Option<&str>,
+) -> Slot {
     let cached = ctx.secret(namespace, name);
-    let cached = cached.filter(|secret| withdrawn.is_none() || secret.uid().as_deref() != withdrawn);
-    match (own, classify(cached.as_ref().map(|secret| &secret.metadata), uid)) {
-        (Some(Slot::Ours(own)), Slot::Ours(cached)) if version(Some(&own.version)) > version(Some(&cached.version)) => Slot::Ours(own.clone()),
+    let cached =
+        cached.filter(|secret| withdrawn.is_none() || secret.uid().as_deref() != withdrawn);
+    match (
+        own,
+        classify(cached.as_ref().map(|secret| &secret.metadata), uid),
+    ) {
+        (Some(Slot::Ours(own)), Slot::Ours(cached))
+            if version(Some(&own.version)) > version(Some(&cached.version)) =>
+        {
+            Slot::Ours(own.clone())
+        }
         // Written by us, and the watch has not seen it yet.
-        (Some(Slot::Ours(own)), Slot::Absent) if withdrawn != Some(own.uid.as_str()) && !seen(ctx, own.version.as_str()) => Slot::Ours(own.clone()),
+        (Some(Slot::Ours(own)), Slot::Absent)
+            if withdrawn != Some(own.uid.as_str()) && !seen(ctx, own.version.as_str()) =>
+        {
+            Slot::Ours(own.clone())
+        }
         (_, cached) => cached,
     }
 }
@@ -49,21 +76,60 @@ fn seen(ctx: &Context, own: &str) -> bool {
 }
 
 /// What the account wants, given what its issuer has found out.
-pub(super) fn desired(ctx: &Context, object: &Neo4jServiceAccount, runtime: &Runtime, facts: &IssuerFacts) -> Desired {
+pub(super) fn desired(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    runtime: &Runtime,
+    facts: &IssuerFacts,
+) -> Desired {
     let account = account_ref(object);
     let position = ctx.population.add(object, &account);
-    let namespace = ctx.stores.namespaces.get(&ObjectRef::new(&account.namespace));
-    let labels = namespace.as_ref().map(|n| n.labels().clone()).unwrap_or_default();
-    let namespace = Namespace { name: &account.namespace, labels: &labels };
-    let permission = decide(&facts.name, &runtime.spec, &namespace, &object.spec.groups, position);
+    let namespace = ctx
+        .stores
+        .namespaces
+        .get(&ObjectRef::new(&account.namespace));
+    let labels = namespace
+        .as_ref()
+        .map(|n| n.labels().clone())
+        .unwrap_or_default();
+    let namespace = Namespace {
+        name: &account.namespace,
+        labels: &labels,
+    };
+    let permission = decide(
+        &facts.name,
+        &runtime.spec,
+        &namespace,
+        &object.spec.groups,
+        position,
+    );
     Desired::new(object, facts.clone(), permission)
 }
 
 /// What is known of the account.
-pub(super) fn observed(ctx: &Context, object: &Neo4jServiceAccount, desired: &Desired, remembered: &Remembered) -> Observed {
+pub(super) fn observed(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    desired: &Desired,
+    remembered: &Remembered,
+) -> Observed {
     let account = &desired.account;
-    let credentials = slot(ctx, &account.uid, &account.namespace, &desired.credentials.name, remembered.credentials.as_ref(), None);
-    let token = slot(ctx, &account.uid, &account.namespace, &desired.token.name, remembered.token.as_ref(), remembered.withdrawn.as_deref());
+    let credentials = slot(
+        ctx,
+        &account.uid,
+        &account.namespace,
+        &desired.credentials.name,
+        remembered.credentials.as_ref(),
+        None,
+    );
+    let token = slot(
+        ctx,
+        &account.uid,
+        &account.namespace,
+        &desired.token.name,
+        remembered.token.as_ref(),
+        remembered.withdrawn.as_deref(),
+    );
     let mut memory = remembered.memory.clone();
     memory.holds_live = remembered.vault.live.is_some();
     Observed::new(object, desired, credentials, token, memory, ctx.now())

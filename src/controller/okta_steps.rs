@@ -26,9 +26,12 @@ enum Material {
 impl Material {
     fn of(held: &Held) -> Result<Self, StepError> {
         Ok(match held.authentication {
-            Authentication::ClientSecretBasic | Authentication::ClientSecretPost => Self::Secret(held.value.clone()),
+            Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
+                Self::Secret(held.value.clone())
+            }
             Authentication::PrivateKeyJwt => {
-                let key = SigningKey::from_pem(&held.value, None).map_err(|e| StepError::Broken(e.to_string()))?;
+                let key = SigningKey::from_pem(&held.value, None)
+                    .map_err(|e| StepError::Broken(e.to_string()))?;
                 Self::Jwk(key.public_jwk())
             }
         })
@@ -43,13 +46,22 @@ impl Material {
 }
 
 impl Run<'_> {
-    pub(super) async fn okta(&mut self, step: &Step, observed: &Observed, turn: &Turn) -> Result<Effect, StepError> {
+    pub(super) async fn okta(
+        &mut self,
+        step: &Step,
+        observed: &Observed,
+        turn: &Turn,
+    ) -> Result<Effect, StepError> {
         let org = self.runtime.org.clone();
         match step {
-            Step::FindClient { client_id } => Ok(Effect::ClientFound(org.client_exists(client_id, turn).await?)),
+            Step::FindClient { client_id } => Ok(Effect::ClientFound(
+                org.client_exists(client_id, turn).await?,
+            )),
             Step::FindApp { label, client_id } => {
                 let app = org.find_app(label.as_deref(), client_id, turn).await?;
-                Ok(Effect::AppFound(app.as_ref().and_then(|app| self.view(app))))
+                Ok(Effect::AppFound(
+                    app.as_ref().and_then(|app| self.view(app)),
+                ))
             }
             Step::CreateApp => self.create(turn).await,
             Step::ReadApp { app_id } => {
@@ -60,21 +72,31 @@ impl Run<'_> {
                 }
             }
             Step::UpdateApp { app_id } => self.update(app_id, turn).await,
-            Step::ActivateApp { app_id } => gone_is_absent(org.activate_app(app_id, turn).await, Effect::Activated),
-            Step::DeactivateApp { app_id } => Ok(org.deactivate_app(app_id, turn).await.map(|()| Effect::Deactivated)?),
-            Step::DeleteApp { app_id } => Ok(org.delete_app(app_id, turn).await.map(|()| Effect::AppGone)?),
+            Step::ActivateApp { app_id } => {
+                gone_is_absent(org.activate_app(app_id, turn).await, Effect::Activated)
+            }
+            Step::DeactivateApp { app_id } => Ok(org
+                .deactivate_app(app_id, turn)
+                .await
+                .map(|()| Effect::Deactivated)?),
+            Step::DeleteApp { app_id } => Ok(org
+                .delete_app(app_id, turn)
+                .await
+                .map(|()| Effect::AppGone)?),
             Step::ListSecrets { app_id } => self.list_secrets(app_id, turn).await,
             Step::AddSecret { app_id } => {
                 let held = self.staged()?;
                 let outcome = org.add_secret(app_id, &held.value, turn).await;
                 gone_is_absent(outcome, Effect::SecretsChanged)
             }
-            Step::DeactivateSecret { app_id, secret_id } => {
-                Ok(org.deactivate_secret(app_id, secret_id, turn).await.map(|()| Effect::SecretsChanged)?)
-            }
-            Step::DeleteSecret { app_id, secret_id } => {
-                Ok(org.delete_secret(app_id, secret_id, turn).await.map(|()| Effect::SecretsChanged)?)
-            }
+            Step::DeactivateSecret { app_id, secret_id } => Ok(org
+                .deactivate_secret(app_id, secret_id, turn)
+                .await
+                .map(|()| Effect::SecretsChanged)?),
+            Step::DeleteSecret { app_id, secret_id } => Ok(org
+                .delete_secret(app_id, secret_id, turn)
+                .await
+                .map(|()| Effect::SecretsChanged)?),
             Step::ReplaceCredentials { app_id } => self.replace_credentials(app_id, turn).await,
             Step::Mint(credential) => self.mint(*credential, turn).await,
             Step::Abandon { app_id } => {
@@ -86,7 +108,10 @@ impl Run<'_> {
             }
             other => {
                 let _ = observed;
-                Err(StepError::Broken(format!("{} is not a step at Okta", other.name())))
+                Err(StepError::Broken(format!(
+                    "{} is not a step at Okta",
+                    other.name()
+                )))
             }
         }
     }
@@ -96,15 +121,23 @@ impl Run<'_> {
     }
 
     fn whole_view(&self, app: &Value) -> Result<AppView, StepError> {
-        self.view(app).ok_or_else(|| StepError::Okta(half("Okta answered half an app")))
+        self.view(app)
+            .ok_or_else(|| StepError::Okta(half("Okta answered half an app")))
     }
 
     fn staged(&self) -> Result<Held, StepError> {
-        self.remembered.vault.staged.as_ref().map(|(_, held)| held.clone()).ok_or(StepError::Stale)
+        self.remembered
+            .vault
+            .staged
+            .as_ref()
+            .map(|(_, held)| held.clone())
+            .ok_or(StepError::Stale)
     }
 
     async fn create(&mut self, turn: &Turn) -> Result<Effect, StepError> {
-        let Some((staged, held)) = self.remembered.vault.staged.clone() else { return Err(StepError::Stale) };
+        let Some((staged, held)) = self.remembered.vault.staged.clone() else {
+            return Err(StepError::Stale);
+        };
         let material = Material::of(&held)?;
         // As staged, so that a search by label finds it after a crash, whatever
         // the account says by now.
@@ -118,7 +151,11 @@ impl Run<'_> {
                 tracing::info!(account = %self.desired.account, app = view.id, client_id = view.client_id, "registered an app");
                 Ok(Effect::AppWritten(view))
             }
-            Err(Error { class: Class::Rejected { .. } | Class::Conflict, message, .. }) => Ok(Effect::CreateRefused(message)),
+            Err(Error {
+                class: Class::Rejected { .. } | Class::Conflict,
+                message,
+                ..
+            }) => Ok(Effect::CreateRefused(message)),
             Err(error) => Err(error.into()),
         }
     }
@@ -138,7 +175,9 @@ impl Run<'_> {
         if !self.desired.owns(view.marker.as_ref()) {
             return Ok(Effect::App(Some(view)));
         }
-        let Some(body) = self.desired.app_spec().merge(&current) else { return Ok(Effect::App(Some(view))) };
+        let Some(body) = self.desired.app_spec().merge(&current) else {
+            return Ok(Effect::App(Some(view)));
+        };
         match org.replace_app(app_id, body, turn).await {
             Ok(app) => {
                 tracing::info!(account = %self.desired.account, app = app_id, "described the app anew");
@@ -149,31 +188,46 @@ impl Run<'_> {
         }
     }
 
-    async fn replace_credentials(&mut self, app_id: &str, turn: &Turn) -> Result<Effect, StepError> {
+    async fn replace_credentials(
+        &mut self,
+        app_id: &str,
+        turn: &Turn,
+    ) -> Result<Effect, StepError> {
         let org = self.runtime.org.clone();
         let held = self.staged()?;
         let material = Material::of(&held)?;
-        let Some(current) = org.read_app(app_id, turn).await? else { return Ok(Effect::App(None)) };
+        let Some(current) = org.read_app(app_id, turn).await? else {
+            return Ok(Effect::App(None));
+        };
         let view = self.whole_view(&current)?;
         if !self.desired.owns(view.marker.as_ref()) {
             return Ok(Effect::App(Some(view)));
         }
         let mut spec = self.desired.app_spec();
         spec.authentication = held.authentication;
-        org.replace_app(app_id, spec.merge_credential(&current, material.body()), turn).await?;
+        org.replace_app(
+            app_id,
+            spec.merge_credential(&current, material.body()),
+            turn,
+        )
+        .await?;
         Ok(Effect::Replaced)
     }
 
     async fn list_secrets(&self, app_id: &str, turn: &Turn) -> Result<Effect, StepError> {
         let vault = &self.remembered.vault;
         let is = |held: Option<&Held>, value: Option<&SecretString>| {
-            held.zip(value).is_some_and(|(held, value)| held.equals(value))
+            held.zip(value)
+                .is_some_and(|(held, value)| held.equals(value))
         };
         let listed = self.runtime.org.list_secrets(app_id, turn).await?;
         let secrets = listed
             .into_iter()
             .map(|secret| OktaSecret {
-                staged: is(vault.staged.as_ref().map(|(_, held)| held), secret.client_secret.as_ref()),
+                staged: is(
+                    vault.staged.as_ref().map(|(_, held)| held),
+                    secret.client_secret.as_ref(),
+                ),
                 live: is(vault.live.as_ref(), secret.client_secret.as_ref()),
                 active: secret.status == "ACTIVE",
                 id: secret.id,
@@ -192,7 +246,14 @@ impl Run<'_> {
         let outcome = self
             .runtime
             .org
-            .mint(&issuer.token_endpoint, &held.client_id, held.authentication, &shown, &issuer.scope, turn)
+            .mint(
+                &issuer.token_endpoint,
+                &held.client_id,
+                held.authentication,
+                &shown,
+                &issuer.scope,
+                turn,
+            )
             .await;
         let metrics = &self.ctx.settings.metrics;
         let issued = match outcome {
@@ -220,10 +281,17 @@ impl Run<'_> {
             ),
         }
         self.token = outcome.is_ok().then_some(issued.value);
-        Ok(Effect::Minted(Minted { credential, outcome }))
+        Ok(Effect::Minted(Minted {
+            credential,
+            outcome,
+        }))
     }
 
-    fn judge(&self, issued: &IssuedToken, client_id: &str) -> Result<TokenLife, crate::plan::check::Flaw> {
+    fn judge(
+        &self,
+        issued: &IssuedToken,
+        client_id: &str,
+    ) -> Result<TokenLife, crate::plan::check::Flaw> {
         let expected = self.desired.expected_token(client_id);
         let claims = check(issued.value.expose_secret(), &issued.token_type, &expected)?;
         let by_claims = u64::try_from(claims.exp - claims.iat).unwrap_or(0);
@@ -232,12 +300,20 @@ impl Run<'_> {
             0 => by_claims,
             told => told.min(by_claims),
         };
-        Ok(TokenLife::new(issued.sent_at, Duration::from_secs(lifetime), &self.desired.account.uid))
+        Ok(TokenLife::new(
+            issued.sent_at,
+            Duration::from_secs(lifetime),
+            &self.desired.account.uid,
+        ))
     }
 }
 
 fn half(message: &str) -> Error {
-    Error { class: Class::Transient, message: message.to_owned(), request_id: None }
+    Error {
+        class: Class::Transient,
+        message: message.to_owned(),
+        request_id: None,
+    }
 }
 
 fn gone_is_absent(outcome: Result<(), Error>, effect: Effect) -> Result<Effect, StepError> {

@@ -29,19 +29,39 @@ pub(super) async fn handle(
     now: Timestamp,
 ) -> Result<(Action, &'static str), Error> {
     let account = account_ref(object);
-    let api: kube::Api<Neo4jServiceAccount> = kube::Api::namespaced(ctx.client.clone(), &account.namespace);
+    let api: kube::Api<Neo4jServiceAccount> =
+        kube::Api::namespaced(ctx.client.clone(), &account.namespace);
     let mut message = message;
     if object.metadata.deletion_timestamp.is_some() {
         let abandon = object.annotations().contains_key(n::ANNOTATION_ABANDON);
-        let never = object.status.as_ref().is_none_or(|s| s.client_id.is_none() && s.app_id.is_none());
-        match without_issuer(true, abandon || never, &object.spec.issuer_ref.name, &format!("{} -n {}", account.name, account.namespace)) {
+        let never = object
+            .status
+            .as_ref()
+            .is_none_or(|s| s.client_id.is_none() && s.app_id.is_none());
+        match without_issuer(
+            true,
+            abandon || never,
+            &object.spec.issuer_ref.name,
+            &format!("{} -n {}", account.name, account.namespace),
+        ) {
             Next::Do(Step::RemoveFinalizer) if ctx.settings.fence.pass().is_ok() => {
-                let finalizers: Vec<&String> = object.finalizers().iter().filter(|f| *f != n::FINALIZER_ACCOUNT).collect();
+                let finalizers: Vec<&String> = object
+                    .finalizers()
+                    .iter()
+                    .filter(|f| *f != n::FINALIZER_ACCOUNT)
+                    .collect();
                 let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-                let params = PatchParams { field_manager: Some(n::OPERATOR.to_owned()), ..PatchParams::default() };
-                match api.patch(&account.name, &params, &Patch::Merge(&patch)).await {
+                let params = PatchParams {
+                    field_manager: Some(n::OPERATOR.to_owned()),
+                    ..PatchParams::default()
+                };
+                match api
+                    .patch(&account.name, &params, &Patch::Merge(&patch))
+                    .await
+                {
                     Ok(_) => {}
-                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+                    Err(kube::Error::Api(status))
+                        if status.is_not_found() || status.is_conflict() => {}
                     Err(error) => return Err(Error::Status(Box::new(error))),
                 }
                 ctx.forget(&account);
@@ -52,11 +72,18 @@ pub(super) async fn handle(
         }
     }
     let status = stranded_status(object, reason, &message, now);
-    let expiry = status.token.as_ref().map(|t| t.expires_at.0).filter(|at| *at > now);
+    let expiry = status
+        .token
+        .as_ref()
+        .map(|t| t.expires_at.0)
+        .filter(|at| *at > now);
     if object.status.as_ref() != Some(&status) && ctx.settings.fence.pass().is_ok() {
         let mut next = (**object).clone();
         next.status = Some(status.clone());
-        let params = kube::api::PostParams { field_manager: Some(n::OPERATOR.to_owned()), ..Default::default() };
+        let params = kube::api::PostParams {
+            field_manager: Some(n::OPERATOR.to_owned()),
+            ..Default::default()
+        };
         match api.replace_status(&account.name, &params, &next).await {
             Ok(written) => remembered.object = Some(Arc::new(written)),
             Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => {}

@@ -12,7 +12,13 @@ use crate::plan::identity::AccountRef;
 use crate::plan::observed::{App, Observed};
 use crate::plan::status::Outcome;
 
-async fn publish<K: Resource<DynamicType = ()>>(ctx: &Context, object: &K, type_: EventType, reason: Reason, note: String) {
+async fn publish<K: Resource<DynamicType = ()>>(
+    ctx: &Context,
+    object: &K,
+    type_: EventType,
+    reason: Reason,
+    note: String,
+) {
     let event = Event {
         type_,
         reason: reason.as_str().to_owned(),
@@ -25,7 +31,10 @@ async fn publish<K: Resource<DynamicType = ()>>(ctx: &Context, object: &K, type_
     }
 }
 
-fn reason_of<'a>(status: Option<&'a Neo4jServiceAccountStatus>, type_: &str) -> Option<(&'a str, &'a str)> {
+fn reason_of<'a>(
+    status: Option<&'a Neo4jServiceAccountStatus>,
+    type_: &str,
+) -> Option<(&'a str, &'a str)> {
     let condition = status?.conditions.iter().find(|c| c.type_ == type_)?;
     Some((condition.status.as_str(), condition.reason.as_str()))
 }
@@ -34,26 +43,63 @@ fn reason_of<'a>(status: Option<&'a Neo4jServiceAccountStatus>, type_: &str) -> 
 const fn is_news(reason: Reason) -> bool {
     !matches!(
         reason,
-        Reason::Settling | Reason::RateLimited | Reason::WaitingForAdmission | Reason::Progressing | Reason::WaitingForGarbageCollection
+        Reason::Settling
+            | Reason::RateLimited
+            | Reason::WaitingForAdmission
+            | Reason::Progressing
+            | Reason::WaitingForGarbageCollection
     )
 }
 
 /// An event when something turned.
-pub(super) async fn transition(ctx: &Context, object: &Neo4jServiceAccount, status: &Neo4jServiceAccountStatus, outcome: &Outcome) {
-    let turned = |type_: &str| reason_of(object.status.as_ref(), type_) != reason_of(Some(status), type_);
+pub(super) async fn transition(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    status: &Neo4jServiceAccountStatus,
+    outcome: &Outcome,
+) {
+    let turned =
+        |type_: &str| reason_of(object.status.as_ref(), type_) != reason_of(Some(status), type_);
     match outcome {
         Outcome::Settled => {
-            let groups = |s: Option<&Neo4jServiceAccountStatus>| s.and_then(|s| s.token.as_ref()).map(|t| t.groups.clone());
+            let groups = |s: Option<&Neo4jServiceAccountStatus>| {
+                s.and_then(|s| s.token.as_ref()).map(|t| t.groups.clone())
+            };
             if turned(READY) || turned(TOKEN_FRESH) {
-                publish(ctx, object, EventType::Normal, Reason::TokenIssued, "The token in the Secret is valid".to_owned()).await;
+                publish(
+                    ctx,
+                    object,
+                    EventType::Normal,
+                    Reason::TokenIssued,
+                    "The token in the Secret is valid".to_owned(),
+                )
+                .await;
             } else if groups(object.status.as_ref()) != groups(Some(status)) {
-                publish(ctx, object, EventType::Normal, Reason::TokenIssued, "The groups changed, and the token with them".to_owned()).await;
+                publish(
+                    ctx,
+                    object,
+                    EventType::Normal,
+                    Reason::TokenIssued,
+                    "The groups changed, and the token with them".to_owned(),
+                )
+                .await;
             }
         }
-        Outcome::Blocked(blocked) if is_news(blocked.reason) && (turned(READY) || turned(TOKEN_FRESH)) => {
-            publish(ctx, object, EventType::Warning, blocked.reason, blocked.message.clone()).await;
+        Outcome::Blocked(blocked)
+            if is_news(blocked.reason) && (turned(READY) || turned(TOKEN_FRESH)) =>
+        {
+            publish(
+                ctx,
+                object,
+                EventType::Warning,
+                blocked.reason,
+                blocked.message.clone(),
+            )
+            .await;
         }
-        Outcome::Failed { reason, message } if is_news(*reason) && (turned(READY) || turned(TOKEN_FRESH)) => {
+        Outcome::Failed { reason, message }
+            if is_news(*reason) && (turned(READY) || turned(TOKEN_FRESH)) =>
+        {
             publish(ctx, object, EventType::Warning, *reason, message.clone()).await;
         }
         Outcome::Blocked(_) | Outcome::Failed { .. } => {}
@@ -66,16 +112,33 @@ pub(super) async fn transition(ctx: &Context, object: &Neo4jServiceAccount, stat
 }
 
 /// An account lost its issuer.
-pub(super) async fn stranded(ctx: &Context, object: &Neo4jServiceAccount, reason: Reason, message: &str) {
+pub(super) async fn stranded(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    reason: Reason,
+    message: &str,
+) {
     publish(ctx, object, EventType::Warning, reason, message.to_owned()).await;
 }
 
 /// The finalizer is gone, and with it, or not, the app.
-pub(super) async fn deleted(ctx: &Context, desired: &Desired, observed: &Observed, object: &Neo4jServiceAccount) {
-    let app = observed.memory.registered.as_ref().map_or("-", |r| r.app_id.as_str());
-    let left_alone = matches!(&observed.memory.app, App::Present(view) if !desired.owns(view.marker.as_ref()));
+pub(super) async fn deleted(
+    ctx: &Context,
+    desired: &Desired,
+    observed: &Observed,
+    object: &Neo4jServiceAccount,
+) {
+    let app = observed
+        .memory
+        .registered
+        .as_ref()
+        .map_or("-", |r| r.app_id.as_str());
+    let left_alone =
+        matches!(&observed.memory.app, App::Present(view) if !desired.owns(view.marker.as_ref()));
     if left_alone {
-        let note = format!("App {app}, which the status named, does not carry this account's marker and was left alone");
+        let note = format!(
+            "App {app}, which the status named, does not carry this account's marker and was left alone"
+        );
         publish(ctx, object, EventType::Warning, Reason::NotOurs, note).await;
     }
     tracing::info!(account = %desired.account, app, left_alone, "let go of the account");
@@ -84,11 +147,25 @@ pub(super) async fn deleted(ctx: &Context, desired: &Desired, observed: &Observe
 /// What metrics show of an account.
 pub(super) fn gauges(ctx: &Context, account: &AccountRef, status: &Neo4jServiceAccountStatus) {
     let ready = reason_of(Some(status), READY).is_some_and(|(status, _)| status == "True");
-    ctx.settings.metrics.account(account, ready, status.token.as_ref().map(|t| t.expires_at.0));
+    ctx.settings.metrics.account(
+        account,
+        ready,
+        status.token.as_ref().map(|t| t.expires_at.0),
+    );
 }
 
 /// An event on an issuer.
-pub(super) async fn issuer(ctx: &Context, object: &crate::api::OktaIssuer, good: bool, reason: Reason, message: String) {
-    let type_ = if good { EventType::Normal } else { EventType::Warning };
+pub(super) async fn issuer(
+    ctx: &Context,
+    object: &crate::api::OktaIssuer,
+    good: bool,
+    reason: Reason,
+    message: String,
+) {
+    let type_ = if good {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    };
     publish(ctx, object, type_, reason, message).await;
 }

@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use crate::api::OktaIssuerSpec;
 use crate::api::conditions::Reason;
 use crate::okta::Org;
-use crate::sync::lock;
 use crate::plan::desired::IssuerFacts;
 use crate::plan::issuer_status::Findings;
+use crate::sync::lock;
 
 /// An issuer in operation.
 #[derive(Clone, Debug)]
@@ -54,21 +54,34 @@ pub(super) struct Issuers {
 
 impl Default for Issuers {
     fn default() -> Self {
-        Self { by_name: RwLock::default(), changed: watch::Sender::new(0), nudged: watch::Sender::new(0) }
+        Self {
+            by_name: RwLock::default(),
+            changed: watch::Sender::new(0),
+            nudged: watch::Sender::new(0),
+        }
     }
 }
 
 impl Issuers {
     pub(super) fn get(&self, name: &str) -> Option<Runtime> {
-        self.by_name.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned()
+        self.by_name
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(name)
+            .cloned()
     }
 
     /// Puts an issuer into operation; wakes accounts only if something that
     /// matters to them is different.
     pub(super) fn put(&self, name: &str, runtime: Runtime) {
-        let mut map = self.by_name.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut map = self
+            .by_name
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let same = map.get(name).is_some_and(|old| {
-            old.facts == runtime.facts && old.spec == runtime.spec && old.problem.is_some() == runtime.problem.is_some()
+            old.facts == runtime.facts
+                && old.spec == runtime.spec
+                && old.problem.is_some() == runtime.problem.is_some()
                 && Arc::ptr_eq(&old.org, &runtime.org)
         });
         map.insert(name.to_owned(), runtime);
@@ -79,7 +92,10 @@ impl Issuers {
     }
 
     pub(super) fn remove(&self, name: &str) {
-        self.by_name.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+        self.by_name
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(name);
         self.changed.send_modify(|n| *n += 1);
     }
 

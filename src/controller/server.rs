@@ -31,8 +31,22 @@ pub(super) async fn look(
     confirmed: Option<usize>,
     ctx: &Context,
 ) -> Findings {
-    let turn = Turn { lane: Lane::New, key: object.uid().unwrap_or_default(), namespace: String::new() };
-    let mut look = Look { object, org, identity, admissions, created, confirmed, view: ServerView::default(), turn, ctx };
+    let turn = Turn {
+        lane: Lane::New,
+        key: object.uid().unwrap_or_default(),
+        namespace: String::new(),
+    };
+    let mut look = Look {
+        object,
+        org,
+        identity,
+        admissions,
+        created,
+        confirmed,
+        view: ServerView::default(),
+        turn,
+        ctx,
+    };
     match look.run().await {
         Ok(next) => Findings::seen(next, look.view, look.created),
         Err(error) => Findings::failed(error, look.view, look.created),
@@ -56,7 +70,13 @@ impl Look<'_> {
         self.observe().await?;
         for _ in 0..MAX_STEPS {
             let edits = self.edits();
-            let next = issuer::next(&self.object.spec, self.identity, &self.created, &self.view, &edits);
+            let next = issuer::next(
+                &self.object.spec,
+                self.identity,
+                &self.created,
+                &self.view,
+                &edits,
+            );
             let IssuerNext::Do(step) = next else {
                 self.remember_listed();
                 return Ok(next);
@@ -71,21 +91,34 @@ impl Look<'_> {
     }
 
     fn fenced(&self) -> Result<(), Error> {
-        self.ctx.settings.fence.pass().map_err(|e| Error { class: Class::Transient, message: e.to_string(), request_id: None })
+        self.ctx.settings.fence.pass().map_err(|e| Error {
+            class: Class::Transient,
+            message: e.to_string(),
+            request_id: None,
+        })
     }
 
     async fn observe(&mut self) -> Result<(), Error> {
         let wanted = &self.object.spec.authorization_server;
-        self.view.server = match (&wanted.id, &wanted.name, &self.created.authorization_server_id) {
+        self.view.server = match (
+            &wanted.id,
+            &wanted.name,
+            &self.created.authorization_server_id,
+        ) {
             (Some(id), ..) => self.org.read_server(id, &self.turn).await?,
             (None, Some(name), _) => self.org.find_server(name, &self.turn).await?,
             (None, None, _) => None,
         };
-        let Some(id) = self.server_id() else { return Ok(()) };
+        let Some(id) = self.server_id() else {
+            return Ok(());
+        };
         self.view.scopes = self.org.list_parts(&id, Part::Scopes, &self.turn).await?;
         self.view.claims = self.org.list_parts(&id, Part::Claims, &self.turn).await?;
         self.view.policies = self.org.list_parts(&id, Part::Policies, &self.turn).await?;
-        let ours: BTreeSet<String> = our_policies(self.identity, &self.created, &self.view).into_iter().filter_map(id_of).collect();
+        let ours: BTreeSet<String> = our_policies(self.identity, &self.created, &self.view)
+            .into_iter()
+            .filter_map(id_of)
+            .collect();
         let wanted: Vec<String> = self
             .view
             .policies
@@ -108,54 +141,81 @@ impl Look<'_> {
     /// The difference between who is listed and who should be.
     fn edits(&self) -> Edits {
         let wanted = &self.object.spec.authorization_server;
-        if wanted.management == Management::External || wanted.access_policy == AccessPolicy::AllClients {
+        if wanted.management == Management::External
+            || wanted.access_policy == AccessPolicy::AllClients
+        {
             return Edits::default();
         }
         let (waiting, leaving) = self.admissions.wishes();
         let ours = our_policies(self.identity, &self.created, &self.view);
-        policy::edit(&ours, &waiting, &leaving, wanted.max_clients_per_policy as usize, self.confirmed)
+        policy::edit(
+            &ours,
+            &waiting,
+            &leaving,
+            wanted.max_clients_per_policy as usize,
+            self.confirmed,
+        )
     }
 
     /// Tells the accounts who is listed, once the rule stands too.
     fn remember_listed(&self) {
         let ours = our_policies(self.identity, &self.created, &self.view);
-        self.admissions.seen(ours.into_iter().flat_map(listed).collect());
+        self.admissions
+            .seen(ours.into_iter().flat_map(listed).collect());
     }
 
     async fn carry_out(&mut self, step: &IssuerStep) -> Result<(), Error> {
-        tracing::info!(issuer = self.identity.name, step = name(step), "changing the authorization server");
+        tracing::info!(
+            issuer = self.identity.name,
+            step = name(step),
+            "changing the authorization server"
+        );
         if let IssuerStep::CreateServer(body) = step {
             let server = self.org.create_server(body.clone(), &self.turn).await?;
             self.created.authorization_server_id = id_of(&server);
             self.view.server = Some(server);
             return Ok(());
         }
-        let Some(server) = self.server_id() else { return Err(broken("the authorization server has no id")) };
+        let Some(server) = self.server_id() else {
+            return Err(broken("the authorization server has no id"));
+        };
         let (org, turn) = (self.org, &self.turn);
         match step {
             IssuerStep::CreateServer(_) => {}
             IssuerStep::CreateScope(body) => {
-                let scope = org.create_part(&server, Part::Scopes, body.clone(), turn).await?;
+                let scope = org
+                    .create_part(&server, Part::Scopes, body.clone(), turn)
+                    .await?;
                 self.created.scope_id = id_of(&scope);
                 self.view.scopes.push(scope);
             }
             IssuerStep::RepairScope(id, body) => {
-                let scope = org.replace_part(&server, Part::Scopes, id, body.clone(), turn).await?;
+                let scope = org
+                    .replace_part(&server, Part::Scopes, id, body.clone(), turn)
+                    .await?;
                 replace(&mut self.view.scopes, scope);
             }
             IssuerStep::CreateClaim(body) => {
-                let claim = org.create_part(&server, Part::Claims, body.clone(), turn).await?;
+                let claim = org
+                    .create_part(&server, Part::Claims, body.clone(), turn)
+                    .await?;
                 self.created.claim_id = id_of(&claim);
                 self.view.claims.push(claim);
             }
             IssuerStep::RepairClaim(id, body) => {
-                let claim = org.replace_part(&server, Part::Claims, id, body.clone(), turn).await?;
+                let claim = org
+                    .replace_part(&server, Part::Claims, id, body.clone(), turn)
+                    .await?;
                 replace(&mut self.view.claims, claim);
             }
             IssuerStep::CreatePolicy(body) => {
-                let policy = org.create_part(&server, Part::Policies, body.clone(), turn).await?;
+                let policy = org
+                    .create_part(&server, Part::Policies, body.clone(), turn)
+                    .await?;
                 if let Some(id) = id_of(&policy) {
-                    self.created.policies.push(CreatedPolicy { id, rule_id: None });
+                    self.created
+                        .policies
+                        .push(CreatedPolicy { id, rule_id: None });
                 }
                 self.view.policies.push(policy);
             }
@@ -165,7 +225,9 @@ impl Look<'_> {
                 let now = org.read_policy(&server, id, turn).await?;
                 let mut body = body.clone();
                 body["priority"] = now["priority"].clone();
-                let policy = org.replace_part(&server, Part::Policies, id, body, turn).await?;
+                let policy = org
+                    .replace_part(&server, Part::Policies, id, body, turn)
+                    .await?;
                 replace(&mut self.view.policies, policy);
             }
             IssuerStep::CreateRule(policy, body) => {
@@ -179,7 +241,9 @@ impl Look<'_> {
                 }
             }
             IssuerStep::RepairRule(policy, id, body) => {
-                let rule = org.replace_rule(&server, policy, id, body.clone(), turn).await?;
+                let rule = org
+                    .replace_rule(&server, policy, id, body.clone(), turn)
+                    .await?;
                 if let Some((_, rules)) = self.view.rules.iter_mut().find(|(of, _)| of == policy) {
                     replace(rules, rule);
                 }
@@ -191,7 +255,11 @@ impl Look<'_> {
     /// Okta refuses a policy that names a client it does not know: those leave,
     /// and the next look tries again without them.
     async fn dismiss_unknown(&self, step: &IssuerStep, error: &Error) -> Result<(), Error> {
-        let (IssuerStep::ReplacePolicy(_, body) | IssuerStep::CreatePolicy(body), Class::Rejected { .. }) = (step, &error.class) else {
+        let (
+            IssuerStep::ReplacePolicy(_, body) | IssuerStep::CreatePolicy(body),
+            Class::Rejected { .. },
+        ) = (step, &error.class)
+        else {
             return Ok(());
         };
         for client_id in listed(body) {
@@ -214,7 +282,11 @@ fn replace(list: &mut [Value], new: Value) {
 }
 
 fn broken(message: &str) -> Error {
-    Error { class: Class::Transient, message: message.to_owned(), request_id: None }
+    Error {
+        class: Class::Transient,
+        message: message.to_owned(),
+        request_id: None,
+    }
 }
 
 const fn name(step: &IssuerStep) -> &'static str {

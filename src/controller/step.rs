@@ -37,7 +37,9 @@ pub(super) enum StepError {
 impl From<kube::Error> for StepError {
     fn from(error: kube::Error) -> Self {
         match &error {
-            kube::Error::Api(status) if status.is_conflict() || status.is_not_found() => Self::Stale,
+            kube::Error::Api(status) if status.is_conflict() || status.is_not_found() => {
+                Self::Stale
+            }
             _ => Self::Kubernetes(Box::new(error)),
         }
     }
@@ -49,7 +51,9 @@ impl StepError {
         match self {
             Self::Stale | Self::Fenced(_) => Reason::Progressing,
             Self::Kubernetes(error) => match error.as_ref() {
-                kube::Error::Api(status) if status.is_invalid() || status.is_forbidden() => Reason::SecretRefused,
+                kube::Error::Api(status) if status.is_invalid() || status.is_forbidden() => {
+                    Reason::SecretRefused
+                }
                 _ => Reason::KubernetesError,
             },
             Self::Okta(error) => match error.class {
@@ -89,7 +93,11 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// Carries out `step` as planned on `observed`.
-    pub(super) async fn carry_out(&mut self, step: &Step, observed: &Observed) -> Result<Effect, StepError> {
+    pub(super) async fn carry_out(
+        &mut self,
+        step: &Step,
+        observed: &Observed,
+    ) -> Result<Effect, StepError> {
         self.ctx.settings.fence.pass()?;
         let turn = Turn {
             lane: lane(self.desired, observed, self.ctx.now()),
@@ -128,6 +136,9 @@ impl Run<'_> {
 
     /// The value of a token that was minted in this reconcile.
     pub(super) fn token(&self) -> Result<&str, StepError> {
-        self.token.as_ref().map(ExposeSecret::expose_secret).ok_or_else(|| StepError::Broken("no token in hand".into()))
+        self.token
+            .as_ref()
+            .map(ExposeSecret::expose_secret)
+            .ok_or_else(|| StepError::Broken("no token in hand".into()))
     }
 }

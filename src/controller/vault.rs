@@ -26,13 +26,18 @@ pub(super) struct Held {
 
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("Held")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
 impl Held {
     /// New credentials: a client secret of 64 characters, or an ES256 key.
-    pub(super) fn generate(client_id: String, authentication: Authentication) -> Result<Self, String> {
+    pub(super) fn generate(
+        client_id: String,
+        authentication: Authentication,
+    ) -> Result<Self, String> {
         let value = match authentication {
             Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
                 // 48 bytes are 64 characters of [A-Za-z0-9_-], which RFC 6749
@@ -41,7 +46,11 @@ impl Held {
             }
             Authentication::PrivateKeyJwt => SigningKey::generate().map_err(|e| e.to_string())?.1,
         };
-        Ok(Self { client_id, authentication, value })
+        Ok(Self {
+            client_id,
+            authentication,
+            value,
+        })
     }
 
     /// What the token endpoint is shown.
@@ -58,7 +67,11 @@ impl Held {
     }
 
     pub(super) fn equals(&self, other: &SecretString) -> bool {
-        verify_slices_are_equal(self.value.expose_secret().as_bytes(), other.expose_secret().as_bytes()).is_ok()
+        verify_slices_are_equal(
+            self.value.expose_secret().as_bytes(),
+            other.expose_secret().as_bytes(),
+        )
+        .is_ok()
     }
 }
 
@@ -75,17 +88,26 @@ fn text(data: &BTreeMap<String, ByteString>, key: &str) -> Option<String> {
 }
 
 fn secret(data: &BTreeMap<String, ByteString>, key: &str) -> Option<SecretString> {
-    text(data, key).map(SecretString::from).filter(|s| !s.expose_secret().is_empty())
+    text(data, key)
+        .map(SecretString::from)
+        .filter(|s| !s.expose_secret().is_empty())
 }
 
 fn authentication(name: &str) -> Option<Authentication> {
-    [Authentication::ClientSecretBasic, Authentication::ClientSecretPost, Authentication::PrivateKeyJwt]
-        .into_iter()
-        .find(|a| method_name(*a) == name)
+    [
+        Authentication::ClientSecretBasic,
+        Authentication::ClientSecretPost,
+        Authentication::PrivateKeyJwt,
+    ]
+    .into_iter()
+    .find(|a| method_name(*a) == name)
 }
 
-const PURPOSES: [(Purpose, &str); 3] =
-    [(Purpose::Create, "create"), (Purpose::Add, "add"), (Purpose::Replace, "replace")];
+const PURPOSES: [(Purpose, &str); 3] = [
+    (Purpose::Create, "create"),
+    (Purpose::Add, "add"),
+    (Purpose::Replace, "replace"),
+];
 
 impl Credentials {
     /// Reads a Secret's data. What is incomplete counts as not there.
@@ -99,7 +121,11 @@ impl Credentials {
                     secret(data, &key(n::KEY_CLIENT_SECRET))?
                 }
             };
-            Some(Held { client_id: text(data, &key(n::KEY_CLIENT_ID))?, authentication, value })
+            Some(Held {
+                client_id: text(data, &key(n::KEY_CLIENT_ID))?,
+                authentication,
+                value,
+            })
         };
         let number = |key: &str| text(data, key).and_then(|t| t.parse().ok());
         let staged = || {
@@ -114,22 +140,36 @@ impl Credentials {
             };
             Some((staged, held))
         };
-        Self { live: held(""), staged: staged(), generation: number(n::KEY_GENERATION).unwrap_or(0) }
+        Self {
+            live: held(""),
+            staged: staged(),
+            generation: number(n::KEY_GENERATION).unwrap_or(0),
+        }
     }
 
     /// The whole data of the Secret that holds this.
     pub(super) fn data(&self, token_endpoint: &str, scope: &str) -> BTreeMap<String, ByteString> {
         let mut data = BTreeMap::new();
-        let mut put = |key: String, value: &str| data.insert(key, ByteString(value.as_bytes().to_vec()));
+        let mut put =
+            |key: String, value: &str| data.insert(key, ByteString(value.as_bytes().to_vec()));
         let mut held = |prefix: &str, held: &Held| {
             put(format!("{prefix}{}", n::KEY_CLIENT_ID), &held.client_id);
-            put(format!("{prefix}{}", n::KEY_AUTH_METHOD), method_name(held.authentication));
+            put(
+                format!("{prefix}{}", n::KEY_AUTH_METHOD),
+                method_name(held.authentication),
+            );
             match held.authentication {
                 Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
-                    put(format!("{prefix}{}", n::KEY_CLIENT_SECRET), held.value.expose_secret());
+                    put(
+                        format!("{prefix}{}", n::KEY_CLIENT_SECRET),
+                        held.value.expose_secret(),
+                    );
                 }
                 Authentication::PrivateKeyJwt => {
-                    put(format!("{prefix}{}", n::KEY_PRIVATE_KEY), held.value.expose_secret());
+                    put(
+                        format!("{prefix}{}", n::KEY_PRIVATE_KEY),
+                        held.value.expose_secret(),
+                    );
                     if let Ok(key) = SigningKey::from_pem(&held.value, None) {
                         put(format!("{prefix}{}", n::KEY_KEY_ID), key.kid());
                     }
@@ -144,8 +184,14 @@ impl Credentials {
         }
         if let Some((staged, _)) = &self.staged {
             put(n::KEY_NEXT_LABEL.to_owned(), &staged.label);
-            put(KEY_NEXT_GENERATION.to_owned(), &staged.generation.to_string());
-            let purpose = PURPOSES.iter().find(|(p, _)| *p == staged.purpose).map_or("", |(_, name)| name);
+            put(
+                KEY_NEXT_GENERATION.to_owned(),
+                &staged.generation.to_string(),
+            );
+            let purpose = PURPOSES
+                .iter()
+                .find(|(p, _)| *p == staged.purpose)
+                .map_or("", |(_, name)| name);
             put(KEY_NEXT_PURPOSE.to_owned(), purpose);
         }
         put(n::KEY_GENERATION.to_owned(), &self.generation.to_string());
@@ -159,7 +205,10 @@ impl Credentials {
     /// The same without values.
     pub(super) fn content(&self) -> Content {
         Content {
-            live: self.live.as_ref().map(|h| (h.client_id.clone(), h.authentication)),
+            live: self
+                .live
+                .as_ref()
+                .map(|h| (h.client_id.clone(), h.authentication)),
             staged: self.staged.as_ref().map(|(s, _)| s.clone()),
             generation: self.generation,
         }
@@ -174,17 +223,33 @@ mod tests {
     use super::*;
 
     fn staged(purpose: Purpose, authentication: Authentication) -> (Staged, Held) {
-        let held = Held::generate("prod.ns.etl.12345678".into(), authentication).expect("credentials");
-        let staged = Staged { purpose, client_id: held.client_id.clone(), label: "prod/ns/etl".into(), generation: 3, authentication };
+        let held =
+            Held::generate("prod.ns.etl.12345678".into(), authentication).expect("credentials");
+        let staged = Staged {
+            purpose,
+            client_id: held.client_id.clone(),
+            label: "prod/ns/etl".into(),
+            generation: 3,
+            authentication,
+        };
         (staged, held)
     }
 
     #[test]
     fn what_is_written_is_read_again_for_each_method_and_purpose() {
-        for authentication in [Authentication::ClientSecretBasic, Authentication::ClientSecretPost, Authentication::PrivateKeyJwt] {
+        for authentication in [
+            Authentication::ClientSecretBasic,
+            Authentication::ClientSecretPost,
+            Authentication::PrivateKeyJwt,
+        ] {
             for (purpose, _) in PURPOSES {
-                let live = Held::generate("prod.ns.etl.12345678".into(), authentication).expect("credentials");
-                let written = Credentials { live: Some(live), staged: Some(staged(purpose, authentication)), generation: 2 };
+                let live = Held::generate("prod.ns.etl.12345678".into(), authentication)
+                    .expect("credentials");
+                let written = Credentials {
+                    live: Some(live),
+                    staged: Some(staged(purpose, authentication)),
+                    generation: 2,
+                };
                 let read = Credentials::read(&written.data("https://okta/token", "s"));
                 assert_eq!(read.content(), written.content());
                 let (was, is) = (written.live.expect("live"), read.live.expect("live"));
@@ -195,11 +260,17 @@ mod tests {
 
     #[test]
     fn a_damaged_secret_is_read_as_far_as_it_goes() {
-        let written = Credentials { staged: Some(staged(Purpose::Create, Authentication::ClientSecretBasic)), ..Credentials::default() };
+        let written = Credentials {
+            staged: Some(staged(Purpose::Create, Authentication::ClientSecretBasic)),
+            ..Credentials::default()
+        };
         let mut data = written.data("", "");
         data.insert("next_client_secret".into(), ByteString(vec![0xff, 0xfe]));
         assert_eq!(Credentials::read(&data).content().staged, None);
-        assert_eq!(Credentials::read(&BTreeMap::new()).content(), Content::default());
+        assert_eq!(
+            Credentials::read(&BTreeMap::new()).content(),
+            Content::default()
+        );
     }
 
     #[test]
@@ -207,7 +278,11 @@ mod tests {
         let (_, held) = staged(Purpose::Create, Authentication::ClientSecretBasic);
         let secret = held.value.expose_secret();
         assert_eq!(secret.len(), 64);
-        assert!(secret.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        assert!(
+            secret
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        );
         assert!(!format!("{held:?}").contains(secret));
     }
 }

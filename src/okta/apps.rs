@@ -34,9 +34,14 @@ impl Org {
     /// # Errors
     /// See [`Error`]; `Transient` means that the app may have been created.
     pub async fn create_app(&self, body: Value, turn: &Turn) -> Result<Value, Error> {
-        let request = Request::new(Method::POST, "create_app", Bucket::Apps, &["api", "v1", "apps"])
-            .query("activate", "true")
-            .body(body);
+        let request = Request::new(
+            Method::POST,
+            "create_app",
+            Bucket::Apps,
+            &["api", "v1", "apps"],
+        )
+        .query("activate", "true")
+        .body(body);
         Ok(self.call(request, turn).await?.body)
     }
 
@@ -45,7 +50,12 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn read_app(&self, id: &str, turn: &Turn) -> Result<Option<Value>, Error> {
-        let request = Request::new(Method::GET, "read_app", Bucket::App, &["api", "v1", "apps", id]);
+        let request = Request::new(
+            Method::GET,
+            "read_app",
+            Bucket::App,
+            &["api", "v1", "apps", id],
+        );
         match self.call(request, turn).await {
             Ok(answer) if answer.body["status"] == "DELETED" => Ok(None),
             Ok(answer) => Ok(Some(answer.body)),
@@ -60,7 +70,13 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn replace_app(&self, id: &str, body: Value, turn: &Turn) -> Result<Value, Error> {
-        let request = Request::new(Method::PUT, "replace_app", Bucket::App, &["api", "v1", "apps", id]).body(body);
+        let request = Request::new(
+            Method::PUT,
+            "replace_app",
+            Bucket::App,
+            &["api", "v1", "apps", id],
+        )
+        .body(body);
         Ok(self.call(request, turn).await?.body)
     }
 
@@ -70,7 +86,12 @@ impl Org {
     /// See [`Error`].
     pub async fn activate_app(&self, id: &str, turn: &Turn) -> Result<(), Error> {
         let path = ["api", "v1", "apps", id, "lifecycle", "activate"];
-        self.call(Request::new(Method::POST, "activate_app", Bucket::Apps, &path), turn).await.map(drop)
+        self.call(
+            Request::new(Method::POST, "activate_app", Bucket::Apps, &path),
+            turn,
+        )
+        .await
+        .map(drop)
     }
 
     /// `POST /api/v1/apps/{id}/lifecycle/deactivate`; an unknown app is as good
@@ -80,7 +101,13 @@ impl Org {
     /// See [`Error`].
     pub async fn deactivate_app(&self, id: &str, turn: &Turn) -> Result<(), Error> {
         let path = ["api", "v1", "apps", id, "lifecycle", "deactivate"];
-        tolerate_gone(self.call(Request::new(Method::POST, "deactivate_app", Bucket::Apps, &path), turn).await)
+        tolerate_gone(
+            self.call(
+                Request::new(Method::POST, "deactivate_app", Bucket::Apps, &path),
+                turn,
+            )
+            .await,
+        )
     }
 
     /// `DELETE /api/v1/apps/{id}`; Okta deletes inactive apps only, and an
@@ -89,7 +116,12 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn delete_app(&self, id: &str, turn: &Turn) -> Result<(), Error> {
-        let request = Request::new(Method::DELETE, "delete_app", Bucket::App, &["api", "v1", "apps", id]);
+        let request = Request::new(
+            Method::DELETE,
+            "delete_app",
+            Bucket::App,
+            &["api", "v1", "apps", id],
+        );
         tolerate_gone(self.call(request, turn).await)
     }
 
@@ -98,7 +130,12 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn client_exists(&self, client_id: &str, turn: &Turn) -> Result<bool, Error> {
-        let request = Request::new(Method::GET, "read_client", Bucket::Clients, &["oauth2", "v1", "clients", client_id]);
+        let request = Request::new(
+            Method::GET,
+            "read_client",
+            Bucket::Clients,
+            &["oauth2", "v1", "clients", client_id],
+        );
         match self.call(request, turn).await {
             Ok(_) => Ok(true),
             Err(error) if error.class == Class::NotFound => Ok(false),
@@ -111,9 +148,19 @@ impl Org {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn find_app(&self, label: Option<&str>, client_id: &str, turn: &Turn) -> Result<Option<Value>, Error> {
-        let mut request = Request::new(Method::GET, "list_apps", Bucket::Apps, &["api", "v1", "apps"])
-            .query("limit", "200");
+    pub async fn find_app(
+        &self,
+        label: Option<&str>,
+        client_id: &str,
+        turn: &Turn,
+    ) -> Result<Option<Value>, Error> {
+        let mut request = Request::new(
+            Method::GET,
+            "list_apps",
+            Bucket::Apps,
+            &["api", "v1", "apps"],
+        )
+        .query("limit", "200");
         request = match label {
             Some(label) => request.query("q", label),
             None => request.query("filter", "name eq \"oidc_client\""),
@@ -142,27 +189,64 @@ impl Org {
     /// See [`Error`].
     pub async fn list_secrets(&self, id: &str, turn: &Turn) -> Result<Vec<ListedSecret>, Error> {
         let path = ["api", "v1", "apps", id, "credentials", "secrets"];
-        let answer = self.call(Request::new(Method::GET, "list_secrets", Bucket::Apps, &path), turn).await?;
-        serde_json::from_value(answer.body).map_err(|_| Error::transient("Okta's list of secrets cannot be read"))
+        let answer = self
+            .call(
+                Request::new(Method::GET, "list_secrets", Bucket::Apps, &path),
+                turn,
+            )
+            .await?;
+        serde_json::from_value(answer.body)
+            .map_err(|_| Error::transient("Okta's list of secrets cannot be read"))
     }
 
     /// `POST …/credentials/secrets` with a secret that the caller chose.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn add_secret(&self, id: &str, secret: &SecretString, turn: &Turn) -> Result<(), Error> {
+    pub async fn add_secret(
+        &self,
+        id: &str,
+        secret: &SecretString,
+        turn: &Turn,
+    ) -> Result<(), Error> {
         let path = ["api", "v1", "apps", id, "credentials", "secrets"];
         let body = json!({ "client_secret": secret.expose_secret(), "status": "ACTIVE" });
-        self.call(Request::new(Method::POST, "add_secret", Bucket::Apps, &path).body(body), turn).await.map(drop)
+        self.call(
+            Request::new(Method::POST, "add_secret", Bucket::Apps, &path).body(body),
+            turn,
+        )
+        .await
+        .map(drop)
     }
 
     /// `POST …/secrets/{secretId}/lifecycle/deactivate`.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn deactivate_secret(&self, id: &str, secret_id: &str, turn: &Turn) -> Result<(), Error> {
-        let path = ["api", "v1", "apps", id, "credentials", "secrets", secret_id, "lifecycle", "deactivate"];
-        tolerate_gone(self.call(Request::new(Method::POST, "deactivate_secret", Bucket::Apps, &path), turn).await)
+    pub async fn deactivate_secret(
+        &self,
+        id: &str,
+        secret_id: &str,
+        turn: &Turn,
+    ) -> Result<(), Error> {
+        let path = [
+            "api",
+            "v1",
+            "apps",
+            id,
+            "credentials",
+            "secrets",
+            secret_id,
+            "lifecycle",
+            "deactivate",
+        ];
+        tolerate_gone(
+            self.call(
+                Request::new(Method::POST, "deactivate_secret", Bucket::Apps, &path),
+                turn,
+            )
+            .await,
+        )
     }
 
     /// `DELETE …/secrets/{secretId}`; inactive ones only.
@@ -171,7 +255,13 @@ impl Org {
     /// See [`Error`].
     pub async fn delete_secret(&self, id: &str, secret_id: &str, turn: &Turn) -> Result<(), Error> {
         let path = ["api", "v1", "apps", id, "credentials", "secrets", secret_id];
-        tolerate_gone(self.call(Request::new(Method::DELETE, "delete_secret", Bucket::Apps, &path), turn).await)
+        tolerate_gone(
+            self.call(
+                Request::new(Method::DELETE, "delete_secret", Bucket::Apps, &path),
+                turn,
+            )
+            .await,
+        )
     }
 }
 

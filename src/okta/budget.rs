@@ -35,8 +35,15 @@ pub enum Bucket {
 
 impl Bucket {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Apps, Self::App, Self::Management, Self::Clients, Self::Logs, Self::Token, Self::OrgToken];
+    pub const ALL: [Self; 7] = [
+        Self::Apps,
+        Self::App,
+        Self::Management,
+        Self::Clients,
+        Self::Logs,
+        Self::Token,
+        Self::OrgToken,
+    ];
 
     /// A stable word for metrics.
     #[must_use]
@@ -121,7 +128,10 @@ impl Budget {
     /// A budget that takes `share` of each limit.
     #[must_use]
     pub fn new(share: RateLimit) -> Self {
-        Self { share, buckets: HashMap::new() }
+        Self {
+            share,
+            buckets: HashMap::new(),
+        }
     }
 
     /// Changes the share.
@@ -133,7 +143,12 @@ impl Budget {
     ///
     /// # Errors
     /// The instant at which to come back.
-    pub fn reserve(&mut self, bucket: Bucket, turn: &Turn, now: Timestamp) -> Result<(), Timestamp> {
+    pub fn reserve(
+        &mut self,
+        bucket: Bucket,
+        turn: &Turn,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
         let share = self.share;
         let state = self.state(bucket, now);
         state.roll(now);
@@ -144,7 +159,11 @@ impl Budget {
         }
         let free = state.free(cap);
         // Those whose slot has come and who are about to ask keep their place.
-        let ahead = if mine.is_some() { 0 } else { state.due(turn.lane, now) };
+        let ahead = if mine.is_some() {
+            0
+        } else {
+            state.due(turn.lane, now)
+        };
         if now >= state.closed_until && free > ahead {
             state.release(&turn.key);
             state.used += 1;
@@ -156,7 +175,14 @@ impl Budget {
     }
 
     /// Learns from the headers of an answer.
-    pub fn learn(&mut self, bucket: Bucket, limit: u32, remaining: u32, reset: Timestamp, now: Timestamp) {
+    pub fn learn(
+        &mut self,
+        bucket: Bucket,
+        limit: u32,
+        remaining: u32,
+        reset: Timestamp,
+        now: Timestamp,
+    ) {
         let state = self.state(bucket, now);
         state.roll(now);
         // A limit of 0 belongs to a concurrency refusal and says nothing here.
@@ -168,7 +194,11 @@ impl Budget {
             if state.window_end != reset && state.remaining.is_none() {
                 state.window_end = reset;
             }
-            state.remaining = Some(state.remaining.map_or(remaining, |known| known.min(remaining)));
+            state.remaining = Some(
+                state
+                    .remaining
+                    .map_or(remaining, |known| known.min(remaining)),
+            );
         }
     }
 
@@ -220,7 +250,11 @@ impl State {
             .windows
             .range(..number(now))
             .flat_map(|(_, keys)| keys.iter())
-            .filter(|key| self.waiting.get(*key).is_some_and(|slot| after(slot.at, LOST) < now))
+            .filter(|key| {
+                self.waiting
+                    .get(*key)
+                    .is_some_and(|slot| after(slot.at, LOST) < now)
+            })
             .cloned()
             .collect();
         for key in lost {
@@ -232,7 +266,11 @@ impl State {
     fn cap(&self, share: RateLimit, lane: Lane) -> u32 {
         let ours = (self.limit * u32::from(share.share_percent) / 100).max(1);
         let reserve = ours * u32::from(share.reserve_for_refresh_percent) / 100;
-        if lane.may_use_reserve() { ours } else { ours.saturating_sub(reserve).max(1) }
+        if lane.may_use_reserve() {
+            ours
+        } else {
+            ours.saturating_sub(reserve).max(1)
+        }
     }
 
     /// How many of `cap` are left in this window; others may have eaten theirs.
@@ -277,7 +315,11 @@ impl State {
                 self.release(&victim);
                 let at = self.put(turn, window, taken - 1, cap, now);
                 if let Some(slot) = slot {
-                    let moved = Turn { lane: slot.lane, key: victim, namespace: slot.namespace };
+                    let moved = Turn {
+                        lane: slot.lane,
+                        key: victim,
+                        namespace: slot.namespace,
+                    };
                     self.assign_behind(&moved, window + 1, cap, now);
                 }
                 return at;
@@ -295,22 +337,49 @@ impl State {
         self.put(turn, window, taken, cap, now);
     }
 
-    fn put(&mut self, turn: &Turn, window: i64, position: usize, cap: u32, now: Timestamp) -> Timestamp {
+    fn put(
+        &mut self,
+        turn: &Turn,
+        window: i64,
+        position: usize,
+        cap: u32,
+        now: Timestamp,
+    ) -> Timestamp {
         // Spread over the window, so that they do not all wake at its start.
         let share = WINDOW.mul_f64(position as f64 / f64::from(cap.max(1)));
-        let start = start(window).max(now).max(self.window_end).max(self.closed_until);
-        let at = after(start, share.min(WINDOW - Duration::from_secs(1)) + Duration::from_millis(50));
-        let slot = Slot { at, window, lane: turn.lane, namespace: turn.namespace.clone() };
+        let start = start(window)
+            .max(now)
+            .max(self.window_end)
+            .max(self.closed_until);
+        let at = after(
+            start,
+            share.min(WINDOW - Duration::from_secs(1)) + Duration::from_millis(50),
+        );
+        let slot = Slot {
+            at,
+            window,
+            lane: turn.lane,
+            namespace: turn.namespace.clone(),
+        };
         self.waiting.insert(turn.key.clone(), slot);
-        self.windows.entry(window).or_default().push(turn.key.clone());
+        self.windows
+            .entry(window)
+            .or_default()
+            .push(turn.key.clone());
         at
     }
 
     /// Whose place in `window` the caller may take.
     fn victim(&self, turn: &Turn, window: i64) -> Option<String> {
         let keys = self.windows.get(&window)?;
-        let slots = || keys.iter().filter_map(|key| Some((key, self.waiting.get(key)?)));
-        if let Some((key, _)) = slots().filter(|(_, s)| s.lane > turn.lane).max_by_key(|(_, s)| s.lane) {
+        let slots = || {
+            keys.iter()
+                .filter_map(|key| Some((key, self.waiting.get(key)?)))
+        };
+        if let Some((key, _)) = slots()
+            .filter(|(_, s)| s.lane > turn.lane)
+            .max_by_key(|(_, s)| s.lane)
+        {
             return Some(key.clone());
         }
         let mut held: HashMap<&str, usize> = HashMap::new();
@@ -318,7 +387,9 @@ impl State {
             *held.entry(&slot.namespace).or_default() += 1;
         }
         let mine = held.get(turn.namespace.as_str()).copied().unwrap_or(0);
-        let (heaviest, most) = held.into_iter().max_by_key(|(name, count)| (*count, *name))?;
+        let (heaviest, most) = held
+            .into_iter()
+            .max_by_key(|(name, count)| (*count, *name))?;
         (most > mine + 1).then_some(())?;
         slots()
             .filter(|(_, s)| s.lane == turn.lane && s.namespace == heaviest)

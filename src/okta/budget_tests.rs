@@ -8,7 +8,11 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn turn(lane: Lane, key: &str, namespace: &str) -> Turn {
-    Turn { lane, key: key.into(), namespace: namespace.into() }
+    Turn {
+        lane,
+        key: key.into(),
+        namespace: namespace.into(),
+    }
 }
 
 fn taught(limit: u32) -> Budget {
@@ -21,11 +25,27 @@ fn taught(limit: u32) -> Budget {
 fn new_accounts_leave_the_reserve_to_refreshes() {
     let mut budget = taught(100);
     let granted = (0..100)
-        .filter(|i| budget.reserve(Bucket::Apps, &turn(Lane::New, &format!("n{i}"), "ns"), at(0)).is_ok())
+        .filter(|i| {
+            budget
+                .reserve(
+                    Bucket::Apps,
+                    &turn(Lane::New, &format!("n{i}"), "ns"),
+                    at(0),
+                )
+                .is_ok()
+        })
         .count();
     assert_eq!(granted, 35, "50 % of 100, less 30 % of that");
     let refreshed = (0..100)
-        .filter(|i| budget.reserve(Bucket::Apps, &turn(Lane::Expiring, &format!("r{i}"), "ns"), at(0)).is_ok())
+        .filter(|i| {
+            budget
+                .reserve(
+                    Bucket::Apps,
+                    &turn(Lane::Expiring, &format!("r{i}"), "ns"),
+                    at(0),
+                )
+                .is_ok()
+        })
         .count();
     assert_eq!(refreshed, 15, "the reserve");
 }
@@ -37,7 +57,11 @@ fn ten_thousand_callers_get_slots_of_their_own_and_all_are_served_in_the_foresee
     let mut served = 0;
     let mut most_at_once = 0;
     for i in 0..10_000 {
-        match budget.reserve(Bucket::Apps, &turn(Lane::New, &format!("n{i}"), "ns"), at(0)) {
+        match budget.reserve(
+            Bucket::Apps,
+            &turn(Lane::New, &format!("n{i}"), "ns"),
+            at(0),
+        ) {
             Ok(()) => served += 1,
             Err(when) => due.entry(when).or_default().push(i),
         }
@@ -62,30 +86,53 @@ fn ten_thousand_callers_get_slots_of_their_own_and_all_are_served_in_the_foresee
     assert_eq!(served, 10_000);
     assert!(most_at_once <= 3, "{most_at_once} wake together");
     let minutes = (last.as_second() - at(0).as_second()) / 60;
-    assert!(minutes <= 10_000 / 35 * 110 / 100 + 2, "took {minutes} minutes instead of {}", 10_000 / 35);
+    assert!(
+        minutes <= 10_000 / 35 * 110 / 100 + 2,
+        "took {minutes} minutes instead of {}",
+        10_000 / 35
+    );
 }
 
 #[test]
 fn a_second_namespace_is_served_in_the_next_window_although_the_first_holds_a_thousand_slots() {
     let mut budget = taught(100);
     for i in 0..1000 {
-        let _ = budget.reserve(Bucket::Apps, &turn(Lane::New, &format!("n{i}"), "flood"), at(0));
+        let _ = budget.reserve(
+            Bucket::Apps,
+            &turn(Lane::New, &format!("n{i}"), "flood"),
+            at(0),
+        );
     }
-    let when = budget.reserve(Bucket::Apps, &turn(Lane::New, "small", "small"), at(1)).unwrap_err();
+    let when = budget
+        .reserve(Bucket::Apps, &turn(Lane::New, "small", "small"), at(1))
+        .unwrap_err();
     assert!(when <= at(125), "{when}");
-    assert_eq!(budget.reserve(Bucket::Apps, &turn(Lane::New, "small", "small"), when), Ok(()));
+    assert_eq!(
+        budget.reserve(Bucket::Apps, &turn(Lane::New, "small", "small"), when),
+        Ok(())
+    );
 }
 
 #[test]
 fn a_refusal_closes_the_bucket_and_what_others_eat_is_seen() {
     let mut budget = taught(100);
     budget.close(Bucket::Apps, at(30), at(0));
-    let when = budget.reserve(Bucket::Apps, &turn(Lane::Expiring, "a", "ns"), at(1)).unwrap_err();
+    let when = budget
+        .reserve(Bucket::Apps, &turn(Lane::Expiring, "a", "ns"), at(1))
+        .unwrap_err();
     assert!(when >= at(30));
     let mut eaten = Budget::new(RateLimit::default());
     eaten.learn(Bucket::Apps, 100, 2, at(60), at(0));
     let granted = (0..10)
-        .filter(|i| eaten.reserve(Bucket::Apps, &turn(Lane::Expiring, &format!("{i}"), "ns"), at(1)).is_ok())
+        .filter(|i| {
+            eaten
+                .reserve(
+                    Bucket::Apps,
+                    &turn(Lane::Expiring, &format!("{i}"), "ns"),
+                    at(1),
+                )
+                .is_ok()
+        })
         .count();
     assert_eq!(granted, 2);
 }

@@ -63,17 +63,32 @@ pub struct Error {
 
 impl Error {
     pub(super) fn transient(message: impl Into<String>) -> Self {
-        Self { class: Class::Transient, message: message.into(), request_id: None }
+        Self {
+            class: Class::Transient,
+            message: message.into(),
+            request_id: None,
+        }
     }
 
     pub(super) fn rejected(code: &str, message: impl Into<String>) -> Self {
-        Self { class: Class::Rejected { code: code.to_owned() }, message: message.into(), request_id: None }
+        Self {
+            class: Class::Rejected {
+                code: code.to_owned(),
+            },
+            message: message.into(),
+            request_id: None,
+        }
     }
 
     pub(super) fn deferred(until: Timestamp) -> Self {
         Self {
-            class: Class::RateLimited { until, by_okta: false },
-            message: format!("Okta's rate limit is used up by others of our requests; next try at {until}"),
+            class: Class::RateLimited {
+                until,
+                by_okta: false,
+            },
+            message: format!(
+                "Okta's rate limit is used up by others of our requests; next try at {until}"
+            ),
             request_id: None,
         }
     }
@@ -101,12 +116,23 @@ struct Cause {
 impl ErrorBody {
     /// Code, summary and causes in one line.
     pub(super) fn words(&self, status: u16) -> String {
-        let causes: Vec<&str> = self.error_causes.iter().map(|c| c.error_summary.as_str()).collect();
-        let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+        let causes: Vec<&str> = self
+            .error_causes
+            .iter()
+            .map(|c| c.error_summary.as_str())
+            .collect();
+        let causes = if causes.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", causes.join("; "))
+        };
         if self.error_code.is_empty() {
             return format!("Okta answered {status}");
         }
-        format!("Okta answered {status} {} {}{causes}", self.error_code, self.error_summary)
+        format!(
+            "Okta answered {status} {} {}{causes}",
+            self.error_code, self.error_summary
+        )
     }
 }
 
@@ -119,6 +145,12 @@ pub(super) fn classify(status: u16, code: &str) -> Class {
         (404, _) => Class::NotFound,
         (409 | 412, _) => Class::Conflict,
         (408 | 425 | 423 | 500..=599, _) => Class::Transient,
-        (_, code) => Class::Rejected { code: if code.is_empty() { status.to_string() } else { code.to_owned() } },
+        (_, code) => Class::Rejected {
+            code: if code.is_empty() {
+                status.to_string()
+            } else {
+                code.to_owned()
+            },
+        },
     }
 }

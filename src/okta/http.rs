@@ -59,7 +59,12 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn new(method: Method, operation: &'static str, bucket: Bucket, path: &[&str]) -> Self {
+    pub(super) fn new(
+        method: Method,
+        operation: &'static str,
+        bucket: Bucket,
+        path: &[&str],
+    ) -> Self {
         Self {
             method,
             operation,
@@ -109,11 +114,15 @@ impl Org {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = ca_bundle {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-                .map_err(|_| "spec.caBundle holds no certificate in PEM that can be read".to_owned())?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| {
+                    "spec.caBundle holds no certificate in PEM that can be read".to_owned()
+                })?;
             builder = builder.tls_certs_merge(certificates);
         }
-        let http = builder.build().map_err(|e| format!("no HTTP client: {e}"))?;
+        let http = builder
+            .build()
+            .map_err(|e| format!("no HTTP client: {e}"))?;
         Ok(Self::with_client(http, base, signin, share, clock, metrics))
     }
 
@@ -121,10 +130,24 @@ impl Org {
     #[must_use]
     pub fn offline(signin: SignIn, share: RateLimit, clock: Clock, metrics: Metrics) -> Self {
         let nowhere = Url::parse("https://invalid.").expect("a constant URL");
-        Self::with_client(reqwest::Client::new(), nowhere, signin, share, clock, metrics)
+        Self::with_client(
+            reqwest::Client::new(),
+            nowhere,
+            signin,
+            share,
+            clock,
+            metrics,
+        )
     }
 
-    fn with_client(http: reqwest::Client, base: Url, signin: SignIn, share: RateLimit, clock: Clock, metrics: Metrics) -> Self {
+    fn with_client(
+        http: reqwest::Client,
+        base: Url,
+        signin: SignIn,
+        share: RateLimit,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             http,
             base,
@@ -190,7 +213,9 @@ impl Org {
 
     /// Takes a permit or fails with the instant to come back at.
     pub(super) fn permit(&self, bucket: Bucket, turn: &Turn) -> Result<(), Error> {
-        lock(&self.budget).reserve(bucket, turn, self.clock.now()).map_err(Error::deferred)
+        lock(&self.budget)
+            .reserve(bucket, turn, self.clock.now())
+            .map_err(Error::deferred)
     }
 
     /// Sends a management request.
@@ -202,7 +227,12 @@ impl Org {
         self.call_url(&request, url, turn).await
     }
 
-    pub(super) async fn call_url(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
+    pub(super) async fn call_url(
+        &self,
+        request: &Request,
+        url: Url,
+        turn: &Turn,
+    ) -> Result<Answer, Error> {
         let outcome = self.authorized(request, url, turn).await;
         let class = outcome.as_ref().map_or_else(|e| e.class.as_str(), |_| "ok");
         self.metrics.okta_call(request.operation, class);
@@ -211,7 +241,9 @@ impl Org {
                 operation = request.operation, account = %turn.key,
                 okta_request = answer.request_id.as_deref().unwrap_or("-"), "Okta answered"
             ),
-            Err(error) => tracing::debug!(operation = request.operation, account = %turn.key, %error, "Okta refused"),
+            Err(error) => {
+                tracing::debug!(operation = request.operation, account = %turn.key, %error, "Okta refused")
+            }
         }
         outcome
     }
@@ -220,9 +252,10 @@ impl Org {
         let first = self.once(request, url.clone(), turn).await;
         match first {
             // The operator's own token may have ended early: one new one.
-            Err(Error { class: Class::Unauthorized, .. }) if self.signin.renews().await => {
-                self.once(request, url, turn).await
-            }
+            Err(Error {
+                class: Class::Unauthorized,
+                ..
+            }) if self.signin.renews().await => self.once(request, url, turn).await,
             other => other,
         }
     }
@@ -230,18 +263,28 @@ impl Org {
     async fn once(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
         let mut bare = url.clone();
         bare.set_query(None);
-        let headers = self.signin.headers(self, request.method.as_str(), bare.as_str()).await?;
+        let headers = self
+            .signin
+            .headers(self, request.method.as_str(), bare.as_str())
+            .await?;
         self.permit(request.bucket, turn)?;
-        let mut builder = self.http.request(request.method.clone(), url).headers(headers);
+        let mut builder = self
+            .http
+            .request(request.method.clone(), url)
+            .headers(headers);
         builder = match &request.body {
             Some(body) => builder.json(body),
             // Okta answers 411 to a POST without a length.
-            None if request.method != Method::GET => builder.header(CONTENT_LENGTH, HeaderValue::from_static("0")),
+            None if request.method != Method::GET => {
+                builder.header(CONTENT_LENGTH, HeaderValue::from_static("0"))
+            }
             None => builder,
         };
         builder = builder.header("accept", "application/json");
         if let Some((id, count)) = lock(&self.retries).get(&turn.key) {
-            builder = builder.header("X-Okta-Retry-For", id).header("X-Okta-Retry-Count", *count);
+            builder = builder
+                .header("X-Okta-Retry-For", id)
+                .header("X-Okta-Retry-Count", *count);
         }
         let (status, headers, bytes) = self.send(builder, request.bucket, turn).await?;
         let request_id = request_id(&headers);
@@ -256,15 +299,27 @@ impl Org {
                     ..Error::transient("Okta's answer is not JSON")
                 })?
             };
-            return Ok(Answer { body, next, request_id });
+            return Ok(Answer {
+                body,
+                next,
+                request_id,
+            });
         }
         let body: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_default();
         let insufficient = headers
             .get("www-authenticate")
             .and_then(|v| v.to_str().ok())
             .is_some_and(|v| v.contains("insufficient_scope"));
-        let class = if insufficient { Class::Forbidden } else { classify(status.as_u16(), &body.error_code) };
-        Err(Error { class, message: format!("{}: {}", request.operation, body.words(status.as_u16())), request_id })
+        let class = if insufficient {
+            Class::Forbidden
+        } else {
+            classify(status.as_u16(), &body.error_code)
+        };
+        Err(Error {
+            class,
+            message: format!("{}: {}", request.operation, body.words(status.as_u16())),
+            request_id,
+        })
     }
 
     /// Sends, learns from the headers, and turns 429 into a class. Used for
@@ -275,10 +330,17 @@ impl Org {
         bucket: Bucket,
         turn: &Turn,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
-        let _slot = self.concurrent.acquire().await.map_err(|_| Error::transient("shutting down"))?;
+        let _slot = self
+            .concurrent
+            .acquire()
+            .await
+            .map_err(|_| Error::transient("shutting down"))?;
         let watch = self.clock.stopwatch();
         // reqwest's errors may quote the URL, which holds no secret.
-        let response = builder.send().await.map_err(|e| Error::transient(format!("no answer from Okta: {}", root_cause(&e))))?;
+        let response = builder
+            .send()
+            .await
+            .map_err(|e| Error::transient(format!("no answer from Okta: {}", root_cause(&e))))?;
         let status = response.status();
         let headers = response.headers().clone();
         let now = self.clock.now();
@@ -295,18 +357,28 @@ impl Org {
     }
 
     fn learn(&self, headers: &HeaderMap, bucket: Bucket, now: Timestamp) {
-        let date = headers.get(DATE).and_then(|v| v.to_str().ok()).and_then(|v| httpdate::parse_http_date(v).ok());
+        let date = headers
+            .get(DATE)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| httpdate::parse_http_date(v).ok());
         let okta_now = date.and_then(|d| Timestamp::try_from(d).ok());
         if let Some(okta_now) = okta_now {
             let skew = okta_now.as_millisecond() - now.as_millisecond();
             // The header has whole seconds: within one of them there is no skew.
             let skew = if (-1000..=0).contains(&skew) { 0 } else { skew };
-            self.skew_ms.store(skew, std::sync::atomic::Ordering::Relaxed);
+            self.skew_ms
+                .store(skew, std::sync::atomic::Ordering::Relaxed);
         }
-        let number = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()?.parse::<i64>().ok());
-        if let (Some(limit), Some(remaining), Some(reset)) =
-            (number("x-rate-limit-limit"), number("x-rate-limit-remaining"), number("x-rate-limit-reset"))
-        {
+        let number = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|v| v.to_str().ok()?.parse::<i64>().ok())
+        };
+        if let (Some(limit), Some(remaining), Some(reset)) = (
+            number("x-rate-limit-limit"),
+            number("x-rate-limit-remaining"),
+            number("x-rate-limit-reset"),
+        ) {
             let limit = u32::try_from(limit).unwrap_or(0);
             let remaining = u32::try_from(remaining).unwrap_or(0);
             let reset = self.in_our_time(reset, okta_now, now);
@@ -318,26 +390,41 @@ impl Org {
     fn in_our_time(&self, reset: i64, okta_now: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let base = okta_now.unwrap_or(now);
         let pause = reset.saturating_sub(base.as_second()).clamp(0, 600);
-        now.checked_add(SignedDuration::from_secs(pause + 1)).unwrap_or(now)
+        now.checked_add(SignedDuration::from_secs(pause + 1))
+            .unwrap_or(now)
     }
 
     fn too_many(&self, headers: &HeaderMap, bucket: Bucket, turn: &Turn, now: Timestamp) -> Error {
-        let number = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()?.parse::<i64>().ok());
+        let number = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|v| v.to_str().ok()?.parse::<i64>().ok())
+        };
         let concurrency = number("x-rate-limit-limit") == Some(0);
-        let date = headers.get(DATE).and_then(|v| v.to_str().ok()).and_then(|v| httpdate::parse_http_date(v).ok());
+        let date = headers
+            .get(DATE)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| httpdate::parse_http_date(v).ok());
         let until = match number("x-rate-limit-reset") {
-            Some(reset) if !concurrency => self.in_our_time(reset, date.and_then(|d| Timestamp::try_from(d).ok()), now),
+            Some(reset) if !concurrency => {
+                self.in_our_time(reset, date.and_then(|d| Timestamp::try_from(d).ok()), now)
+            }
             _ => crate::plan::schedule::after(now, CONCURRENCY_PAUSE),
         };
         lock(&self.budget).close(bucket, until, now);
         let id = request_id(headers);
         if let Some(id) = &id {
             let mut retries = lock(&self.retries);
-            let entry = retries.entry(turn.key.clone()).or_insert_with(|| (id.clone(), 0));
+            let entry = retries
+                .entry(turn.key.clone())
+                .or_insert_with(|| (id.clone(), 0));
             entry.1 += 1;
         }
         Error {
-            class: Class::RateLimited { until, by_okta: true },
+            class: Class::RateLimited {
+                until,
+                by_okta: true,
+            },
             message: format!("Okta's rate limit is used up until {until}"),
             request_id: id,
         }
@@ -353,14 +440,19 @@ impl Org {
             .flat_map(|v| v.split(", <"))
             .find_map(|link| {
                 let (url, parameters) = link.trim_start_matches('<').split_once('>')?;
-                parameters.contains("rel=\"next\"").then(|| Url::parse(url).ok())?
+                parameters
+                    .contains("rel=\"next\"")
+                    .then(|| Url::parse(url).ok())?
             })
             .filter(|url| url.origin() == self.base.origin())
     }
 }
 
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
-    headers.get("x-okta-request-id").and_then(|v| v.to_str().ok()).map(str::to_owned)
+    headers
+        .get("x-okta-request-id")
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// The innermost cause: "connection refused" says more than "error sending

@@ -30,7 +30,9 @@ pub struct SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,7 +88,12 @@ impl SigningKey {
                 .map_err(|_| KeyError("the key has no thumbprint"))?,
         };
         public.common.key_id = Some(kid.clone());
-        Ok(Self { key, algorithm, public, kid })
+        Ok(Self {
+            key,
+            algorithm,
+            public,
+            kid,
+        })
     }
 
     /// The key's name.
@@ -109,17 +116,28 @@ impl SigningKey {
     ///
     /// # Errors
     /// When the key cannot sign.
-    pub fn client_assertion(&self, client_id: &str, audience: &str, now: Timestamp) -> Result<SecretString, KeyError> {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) };
-        self.sign(&header, &json!({
-            "iss": client_id,
-            "sub": client_id,
-            "aud": audience,
-            // Tolerates an Okta whose clock is a little behind ours.
-            "iat": now.as_second() - 30,
-            "exp": now.as_second() + 300,
-            "jti": *random_text(16),
-        }))
+    pub fn client_assertion(
+        &self,
+        client_id: &str,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<SecretString, KeyError> {
+        let header = Header {
+            kid: Some(self.kid.clone()),
+            ..Header::new(self.algorithm)
+        };
+        self.sign(
+            &header,
+            &json!({
+                "iss": client_id,
+                "sub": client_id,
+                "aud": audience,
+                // Tolerates an Okta whose clock is a little behind ours.
+                "iat": now.as_second() - 30,
+                "exp": now.as_second() + 300,
+                "jti": *random_text(16),
+            }),
+        )
     }
 
     /// A DPoP proof (RFC 9449 §4.2) for one request, never to be used twice.

@@ -67,7 +67,10 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn read_server(&self, id: &str, turn: &Turn) -> Result<Option<Value>, Error> {
-        match self.call(request(Method::GET, "read_server", &[id]), turn).await {
+        match self
+            .call(request(Method::GET, "read_server", &[id]), turn)
+            .await
+        {
             Ok(answer) => Ok(Some(answer.body)),
             Err(error) if error.class == Class::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -79,7 +82,9 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn find_server(&self, name: &str, turn: &Turn) -> Result<Option<Value>, Error> {
-        let list = request(Method::GET, "list_servers", &[]).query("q", name).query("limit", "200");
+        let list = request(Method::GET, "list_servers", &[])
+            .query("q", name)
+            .query("limit", "200");
         let all = self.pages(list, turn).await?;
         Ok(all.into_iter().find(|server| server["name"] == name))
     }
@@ -89,22 +94,40 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn create_server(&self, body: Value, turn: &Turn) -> Result<Value, Error> {
-        Ok(self.call(request(Method::POST, "create_server", &[]).body(body), turn).await?.body)
+        Ok(self
+            .call(request(Method::POST, "create_server", &[]).body(body), turn)
+            .await?
+            .body)
     }
 
     /// All scopes, claims or policies of a server.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn list_parts(&self, server: &str, part: Part, turn: &Turn) -> Result<Vec<Value>, Error> {
-        self.pages(request(Method::GET, part.list(), &[server, part.path()]), turn).await
+    pub async fn list_parts(
+        &self,
+        server: &str,
+        part: Part,
+        turn: &Turn,
+    ) -> Result<Vec<Value>, Error> {
+        self.pages(
+            request(Method::GET, part.list(), &[server, part.path()]),
+            turn,
+        )
+        .await
     }
 
     /// Creates a scope, claim or policy.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn create_part(&self, server: &str, part: Part, body: Value, turn: &Turn) -> Result<Value, Error> {
+    pub async fn create_part(
+        &self,
+        server: &str,
+        part: Part,
+        body: Value,
+        turn: &Turn,
+    ) -> Result<Value, Error> {
         let request = request(Method::POST, part.create(), &[server, part.path()]).body(body);
         Ok(self.call(request, turn).await?.body)
     }
@@ -113,7 +136,14 @@ impl Org {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn replace_part(&self, server: &str, part: Part, id: &str, body: Value, turn: &Turn) -> Result<Value, Error> {
+    pub async fn replace_part(
+        &self,
+        server: &str,
+        part: Part,
+        id: &str,
+        body: Value,
+        turn: &Turn,
+    ) -> Result<Value, Error> {
         let request = request(Method::PUT, part.replace(), &[server, part.path(), id]).body(body);
         Ok(self.call(request, turn).await?.body)
     }
@@ -123,23 +153,53 @@ impl Org {
     /// # Errors
     /// See [`Error`].
     pub async fn read_policy(&self, server: &str, id: &str, turn: &Turn) -> Result<Value, Error> {
-        Ok(self.call(request(Method::GET, "read_policy", &[server, "policies", id]), turn).await?.body)
+        Ok(self
+            .call(
+                request(Method::GET, "read_policy", &[server, "policies", id]),
+                turn,
+            )
+            .await?
+            .body)
     }
 
     /// The rules of a policy.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn list_rules(&self, server: &str, policy: &str, turn: &Turn) -> Result<Vec<Value>, Error> {
-        self.pages(request(Method::GET, "list_rules", &[server, "policies", policy, "rules"]), turn).await
+    pub async fn list_rules(
+        &self,
+        server: &str,
+        policy: &str,
+        turn: &Turn,
+    ) -> Result<Vec<Value>, Error> {
+        self.pages(
+            request(
+                Method::GET,
+                "list_rules",
+                &[server, "policies", policy, "rules"],
+            ),
+            turn,
+        )
+        .await
     }
 
     /// Creates a rule.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn create_rule(&self, server: &str, policy: &str, body: Value, turn: &Turn) -> Result<Value, Error> {
-        let request = request(Method::POST, "create_rule", &[server, "policies", policy, "rules"]).body(body);
+    pub async fn create_rule(
+        &self,
+        server: &str,
+        policy: &str,
+        body: Value,
+        turn: &Turn,
+    ) -> Result<Value, Error> {
+        let request = request(
+            Method::POST,
+            "create_rule",
+            &[server, "policies", policy, "rules"],
+        )
+        .body(body);
         Ok(self.call(request, turn).await?.body)
     }
 
@@ -147,8 +207,20 @@ impl Org {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn replace_rule(&self, server: &str, policy: &str, rule: &str, body: Value, turn: &Turn) -> Result<Value, Error> {
-        let request = request(Method::PUT, "replace_rule", &[server, "policies", policy, "rules", rule]).body(body);
+    pub async fn replace_rule(
+        &self,
+        server: &str,
+        policy: &str,
+        rule: &str,
+        body: Value,
+        turn: &Turn,
+    ) -> Result<Value, Error> {
+        let request = request(
+            Method::PUT,
+            "replace_rule",
+            &[server, "policies", policy, "rules", rule],
+        )
+        .body(body);
         Ok(self.call(request, turn).await?.body)
     }
 
@@ -161,7 +233,10 @@ impl Org {
         for _ in 0..MAX_PAGES {
             let answer = self.call_url(&request, url, turn).await?;
             let Value::Array(page) = answer.body else {
-                return Err(Error::transient(format!("{}: Okta's answer is no list", request.operation)));
+                return Err(Error::transient(format!(
+                    "{}: Okta's answer is no list",
+                    request.operation
+                )));
             };
             all.extend(page);
             match answer.next {
@@ -169,6 +244,9 @@ impl Org {
                 None => return Ok(all),
             }
         }
-        Err(Error::transient(format!("{}: the list does not end", request.operation)))
+        Err(Error::transient(format!(
+            "{}: the list does not end",
+            request.operation
+        )))
     }
 }

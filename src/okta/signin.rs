@@ -58,7 +58,9 @@ struct Token {
 
 impl fmt::Debug for PrivateKeyJwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrivateKeyJwt").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("PrivateKeyJwt")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,9 +94,19 @@ impl SignIn {
     ///
     /// # Errors
     /// When no key for DPoP proofs can be made.
-    pub fn private_key_jwt(client_id: String, key: SigningKey, scopes: Vec<&'static str>) -> Result<Self, super::jose::KeyError> {
+    pub fn private_key_jwt(
+        client_id: String,
+        key: SigningKey,
+        scopes: Vec<&'static str>,
+    ) -> Result<Self, super::jose::KeyError> {
         let (dpop, _) = SigningKey::generate()?;
-        Ok(Self::PrivateKeyJwt(Box::new(PrivateKeyJwt { client_id, key, scopes, dpop, state: Mutex::default() })))
+        Ok(Self::PrivateKeyJwt(Box::new(PrivateKeyJwt {
+            client_id,
+            key,
+            scopes,
+            dpop,
+            state: Mutex::default(),
+        })))
     }
 
     /// Whether it is worth trying again after 401; forgets the token.
@@ -106,15 +118,27 @@ impl SignIn {
     }
 
     /// The headers that authenticate one request. `url` is without query.
-    pub(super) async fn headers(&self, org: &Org, method: &str, url: &str) -> Result<HeaderMap, Error> {
+    pub(super) async fn headers(
+        &self,
+        org: &Org,
+        method: &str,
+        url: &str,
+    ) -> Result<HeaderMap, Error> {
         match self {
             Self::ApiToken(token) => {
                 let mut headers = HeaderMap::new();
-                headers.insert(AUTHORIZATION, sensitive(&format!("SSWS {}", token.expose_secret()))?);
+                headers.insert(
+                    AUTHORIZATION,
+                    sensitive(&format!("SSWS {}", token.expose_secret()))?,
+                );
                 Ok(headers)
             }
             Self::PrivateKeyJwt(app) => app.headers(org, method, url).await,
-            Self::Missing(why) => Err(Error { class: Class::Unauthorized, message: why.clone(), request_id: None }),
+            Self::Missing(why) => Err(Error {
+                class: Class::Unauthorized,
+                message: why.clone(),
+                request_id: None,
+            }),
         }
     }
 }
@@ -123,19 +147,39 @@ impl PrivateKeyJwt {
     async fn headers(&self, org: &Org, method: &str, url: &str) -> Result<HeaderMap, Error> {
         let mut state = self.state.lock().await;
         let now = org.clock.now();
-        if state.token.as_ref().is_none_or(|token| token.replace_at <= now) {
+        if state
+            .token
+            .as_ref()
+            .is_none_or(|token| token.replace_at <= now)
+        {
             let token = self.token(org, &mut state.nonce).await?;
             state.token = Some(token);
         }
-        let Some(token) = &state.token else { return Err(Error::transient("no token for the management API")) };
+        let Some(token) = &state.token else {
+            return Err(Error::transient("no token for the management API"));
+        };
         let mut headers = HeaderMap::new();
         if token.dpop {
-            let proof = Proof { method, url, nonce: None, access_token: Some(&token.value) };
-            let proof = self.dpop.dpop_proof(&proof, now).map_err(|e| Error::transient(e.to_string()))?;
+            let proof = Proof {
+                method,
+                url,
+                nonce: None,
+                access_token: Some(&token.value),
+            };
+            let proof = self
+                .dpop
+                .dpop_proof(&proof, now)
+                .map_err(|e| Error::transient(e.to_string()))?;
             headers.insert(DPOP, sensitive(proof.expose_secret())?);
-            headers.insert(AUTHORIZATION, sensitive(&format!("DPoP {}", token.value.expose_secret()))?);
+            headers.insert(
+                AUTHORIZATION,
+                sensitive(&format!("DPoP {}", token.value.expose_secret()))?,
+            );
         } else {
-            headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {}", token.value.expose_secret()))?);
+            headers.insert(
+                AUTHORIZATION,
+                sensitive(&format!("Bearer {}", token.value.expose_secret()))?,
+            );
         }
         Ok(headers)
     }
@@ -147,25 +191,45 @@ impl PrivateKeyJwt {
             let sent_at = org.clock.now();
             // Each try needs an assertion and a proof of its own.
             let broken = |e: super::jose::KeyError| Error::transient(e.to_string());
-            let assertion = self.key.client_assertion(&self.client_id, url.as_str(), sent_at).map_err(broken)?;
-            let proof = Proof { method: "POST", url: url.as_str(), nonce: nonce.as_deref(), access_token: None };
+            let assertion = self
+                .key
+                .client_assertion(&self.client_id, url.as_str(), sent_at)
+                .map_err(broken)?;
+            let proof = Proof {
+                method: "POST",
+                url: url.as_str(),
+                nonce: nonce.as_deref(),
+                access_token: None,
+            };
             let proof = self.dpop.dpop_proof(&proof, sent_at).map_err(broken)?;
             let form = [
                 ("grant_type", "client_credentials"),
                 ("scope", &self.scopes.join(" ")),
-                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                (
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ),
                 ("client_assertion", assertion.expose_secret()),
             ];
-            let turn = Turn { lane: Lane::Revocation, key: "operator".into(), namespace: String::new() };
+            let turn = Turn {
+                lane: Lane::Revocation,
+                key: "operator".into(),
+                namespace: String::new(),
+            };
             org.permit(Bucket::OrgToken, &turn)?;
-            let builder = org.http.post(url.clone()).header(DPOP, sensitive(proof.expose_secret())?).form(&form);
+            let builder = org
+                .http
+                .post(url.clone())
+                .header(DPOP, sensitive(proof.expose_secret())?)
+                .form(&form);
             let (status, headers, body) = org.send(builder, Bucket::OrgToken, &turn).await?;
             if let Some(fresh) = headers.get("dpop-nonce").and_then(|v| v.to_str().ok()) {
                 *nonce = Some(fresh.to_owned());
             }
             if status.is_success() {
-                let answer: TokenAnswer = serde_json::from_slice(&body)
-                    .map_err(|_| Error::transient("the org's token endpoint answered half a token"))?;
+                let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| {
+                    Error::transient("the org's token endpoint answered half a token")
+                })?;
                 let lifetime = Duration::from_secs(answer.expires_in);
                 return Ok(Token {
                     dpop: answer.token_type.eq_ignore_ascii_case("DPoP"),
@@ -177,31 +241,48 @@ impl PrivateKeyJwt {
             if refused.error == "use_dpop_nonce" && attempt == 0 {
                 continue;
             }
-            return Err(Error { request_id: request_id(&headers), ..refused.classify(status) });
+            return Err(Error {
+                request_id: request_id(&headers),
+                ..refused.classify(status)
+            });
         }
-        Err(Error::transient("the org's token endpoint keeps asking for another nonce"))
+        Err(Error::transient(
+            "the org's token endpoint keeps asking for another nonce",
+        ))
     }
 }
 
 impl Refused {
     fn classify(&self, status: StatusCode) -> Error {
-        let words = format!("sign-in at the org authorization server: {} {}", self.error, self.error_description);
+        let words = format!(
+            "sign-in at the org authorization server: {} {}",
+            self.error, self.error_description
+        );
         match self.error.as_str() {
-            "invalid_client" | "unauthorized_client" | "invalid_dpop_proof" => {
-                Error { class: Class::Unauthorized, message: words, request_id: None }
-            }
-            "invalid_scope" | "access_denied" => Error { class: Class::Forbidden, message: words, request_id: None },
-            "" | "server_error" | "temporarily_unavailable" => {
-                Error::transient(format!("sign-in at the org authorization server: status {status}"))
-            }
+            "invalid_client" | "unauthorized_client" | "invalid_dpop_proof" => Error {
+                class: Class::Unauthorized,
+                message: words,
+                request_id: None,
+            },
+            "invalid_scope" | "access_denied" => Error {
+                class: Class::Forbidden,
+                message: words,
+                request_id: None,
+            },
+            "" | "server_error" | "temporarily_unavailable" => Error::transient(format!(
+                "sign-in at the org authorization server: status {status}"
+            )),
             code => Error::rejected(code, words),
         }
     }
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| Error { class: Class::Unauthorized, message: "the sign-in Secret holds characters that no header can carry".into(), request_id: None })?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| Error {
+        class: Class::Unauthorized,
+        message: "the sign-in Secret holds characters that no header can carry".into(),
+        request_id: None,
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -68,7 +68,9 @@ impl Org {
         scope: &str,
         turn: &Turn,
     ) -> Result<Result<IssuedToken, Refusal>, Error> {
-        let outcome = self.mint_once(endpoint, client_id, authentication, credential, scope, turn).await;
+        let outcome = self
+            .mint_once(endpoint, client_id, authentication, credential, scope, turn)
+            .await;
         let class = match &outcome {
             Ok(Ok(_)) => "ok",
             Ok(Err(_)) => "refused",
@@ -89,7 +91,10 @@ impl Org {
     ) -> Result<Result<IssuedToken, Refusal>, Error> {
         let sent_at = self.clock.now();
         let mut form = vec![("grant_type", "client_credentials"), ("scope", scope)];
-        let mut request = self.http.post(endpoint).header("accept", "application/json");
+        let mut request = self
+            .http
+            .post(endpoint)
+            .header("accept", "application/json");
         let assertion;
         match (authentication, credential) {
             (Authentication::ClientSecretPost, ClientCredential::Secret(secret)) => {
@@ -105,7 +110,10 @@ impl Org {
                 assertion = key
                     .client_assertion(client_id, endpoint, sent_at)
                     .map_err(|e| Error::transient(e.to_string()))?;
-                form.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+                form.push((
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ));
                 form.push(("client_assertion", assertion.expose_secret()));
             }
         }
@@ -127,7 +135,11 @@ impl Org {
         }
         let refused: Refused = serde_json::from_slice(&body).unwrap_or_default();
         let words = format!("{}: {}", refused.error, refused.error_description);
-        let transient = |message: String| Error { class: Class::Transient, message, request_id: request_id.clone() };
+        let transient = |message: String| Error {
+            class: Class::Transient,
+            message,
+            request_id: request_id.clone(),
+        };
         match refused.error.as_str() {
             "invalid_client" => Ok(Err(Refusal::InvalidClient)),
             "access_denied" => Ok(Err(Refusal::AccessDenied(words))),

@@ -36,8 +36,11 @@ pub fn decide(
     groups: &[String],
     position: usize,
 ) -> Result<(), Denied> {
-    let entries: Vec<&AllowEntry> =
-        spec.allow.iter().filter(|entry| matches(entry, namespace)).collect();
+    let entries: Vec<&AllowEntry> = spec
+        .allow
+        .iter()
+        .filter(|entry| matches(entry, namespace))
+        .collect();
     if entries.is_empty() {
         return Err(Denied(format!(
             "OktaIssuer {issuer_name} has no entry in spec.allow for namespace {}; ask the platform team for one",
@@ -51,14 +54,22 @@ pub fn decide(
             .flat_map(|entry| &entry.groups)
             .any(|pattern| covers(pattern, group, admin));
         if !covered {
-            let hint = if admin { " (it leads to the role admin, which no wildcard covers)" } else { "" };
+            let hint = if admin {
+                " (it leads to the role admin, which no wildcard covers)"
+            } else {
+                ""
+            };
             return Err(Denied(format!(
                 "spec.groups: OktaIssuer {issuer_name} does not allow group \"{group}\" in namespace {}{hint}; remove it or ask the platform team to allow it",
                 namespace.name
             )));
         }
     }
-    let limit = entries.iter().map(|entry| entry.max_accounts).max().unwrap_or(0);
+    let limit = entries
+        .iter()
+        .map(|entry| entry.max_accounts)
+        .max()
+        .unwrap_or(0);
     if position >= limit as usize {
         return Err(Denied(format!(
             "OktaIssuer {issuer_name} allows {limit} accounts in namespace {} (maxAccounts), and older ones use them up",
@@ -69,8 +80,15 @@ pub fn decide(
 }
 
 fn matches(entry: &AllowEntry, namespace: &Namespace<'_>) -> bool {
-    entry.namespaces.iter().flatten().any(|name| name == namespace.name)
-        || entry.namespace_selector.as_ref().is_some_and(|s| selects(s, namespace.labels))
+    entry
+        .namespaces
+        .iter()
+        .flatten()
+        .any(|name| name == namespace.name)
+        || entry
+            .namespace_selector
+            .as_ref()
+            .is_some_and(|s| selects(s, namespace.labels))
 }
 
 /// An empty selector selects everything, as everywhere in Kubernetes; one that
@@ -93,7 +111,8 @@ fn reaches_admin(spec: &OktaIssuerSpec, group: &str) -> bool {
     if map.is_empty() {
         return group.eq_ignore_ascii_case(ADMIN_ROLE);
     }
-    map.get(group).is_some_and(|roles| roles.iter().any(|r| r.eq_ignore_ascii_case(ADMIN_ROLE)))
+    map.get(group)
+        .is_some_and(|roles| roles.iter().any(|r| r.eq_ignore_ascii_case(ADMIN_ROLE)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::json;
 
-fn issuer(allow: serde_json::Value, map: serde_json::Value) -> OktaIssuerSpec {
+fn issuer(allow: &serde_json::Value, map: &serde_json::Value) -> OktaIssuerSpec {
     serde_json::from_value(json!({
         "orgUrl": "https://acme.okta.com",
         "clusterName": "prod",
@@ -28,8 +28,22 @@ fn the_table() {
         // allow, map, namespace, group, position, allowed
         (json!([]), &none, "payments", "reader", 0, false),
         (by_name.clone(), &none, "payments", "reader", 0, true),
-        (by_name.clone(), &none, "payments", "neo4j_publisher", 0, true),
-        (by_name.clone(), &none, "payments", "NEO4J_publisher", 0, false),
+        (
+            by_name.clone(),
+            &none,
+            "payments",
+            "neo4j_publisher",
+            0,
+            true,
+        ),
+        (
+            by_name.clone(),
+            &none,
+            "payments",
+            "NEO4J_publisher",
+            0,
+            false,
+        ),
         (by_name.clone(), &none, "payments", "editor", 0, false),
         (by_name, &none, "payments2", "reader", 0, false),
         (by_label.clone(), &none, "anything", "reader", 1, true),
@@ -40,13 +54,28 @@ fn the_table() {
         (everything.clone(), &none, "payments", "Admin", 0, false),
         (everything.clone(), &map, "payments", "dba", 0, false),
         (everything, &map, "payments", "admin", 0, true),
-        (json!([{ "namespaces": ["payments"], "groups": ["dba"] }]), &map, "payments", "dba", 0, true),
+        (
+            json!([{ "namespaces": ["payments"], "groups": ["dba"] }]),
+            &map,
+            "payments",
+            "dba",
+            0,
+            true,
+        ),
     ];
     for (allow, map, namespace, group, position, allowed) in cases {
-        let spec = issuer(allow.clone(), map.clone());
-        let namespace = Namespace { name: namespace, labels: &labels };
+        let spec = issuer(&allow, map);
+        let namespace = Namespace {
+            name: namespace,
+            labels: &labels,
+        };
         let answer = decide("default", &spec, &namespace, &[group.to_owned()], position);
-        assert_eq!(answer.is_ok(), allowed, "{allow} {map} {} {group} {position}", namespace.name);
+        assert_eq!(
+            answer.is_ok(),
+            allowed,
+            "{allow} {map} {} {group} {position}",
+            namespace.name
+        );
         if let Err(Denied(why)) = answer {
             assert!(why.contains("default"), "{why}");
         }

@@ -142,7 +142,10 @@ impl AppSpec {
         let mut body = writable(current);
         self.describe(&mut body);
         let client = object_at(&mut body, &["credentials", "oauthClient"]);
-        client.insert("token_endpoint_auth_method".into(), json!(method_name(self.authentication)));
+        client.insert(
+            "token_endpoint_auth_method".into(),
+            json!(method_name(self.authentication)),
+        );
         match credential {
             CredentialBody::Secret(secret) => {
                 client.insert("client_secret".into(), json!(secret));
@@ -160,7 +163,14 @@ impl AppSpec {
     /// True when all that is ours in `app` is as described. Lists are compared
     /// as sets, because Okta may order them anew.
     fn describes(&self, app: &Value) -> bool {
-        let Self { label, groups, profile_attribute, marker, network_zones, authentication: _ } = self;
+        let Self {
+            label,
+            groups,
+            profile_attribute,
+            marker,
+            network_zones,
+            authentication: _,
+        } = self;
         let settings = &app["settings"]["oauthClient"];
         let zones = &settings["network"];
         let zones_match = if network_zones.is_empty() {
@@ -174,7 +184,8 @@ impl AppSpec {
             && strings(&app["profile"][profile_attribute]) == *groups
             && read_marker(app).as_ref() == Some(marker)
             && settings["dpop_bound_access_tokens"] != json!(true)
-            && strings(&settings["grant_types"]) == BTreeSet::from(["client_credentials".to_owned()])
+            && strings(&settings["grant_types"])
+                == BTreeSet::from(["client_credentials".to_owned()])
             && zones_match
     }
 
@@ -184,11 +195,18 @@ impl AppSpec {
     pub fn revision(&self) -> String {
         use aws_lc_rs::digest::{SHA256, digest};
         let text = json!([
-            self.label, self.groups, self.profile_attribute, self.marker, self.network_zones,
+            self.label,
+            self.groups,
+            self.profile_attribute,
+            self.marker,
+            self.network_zones,
             method_name(self.authentication),
         ]);
         let hash = digest(&SHA256, text.to_string().as_bytes());
-        hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.as_ref()[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -202,7 +220,10 @@ impl AppView {
             id: app["id"].as_str()?.to_owned(),
             client_id: client["client_id"].as_str()?.to_owned(),
             active: app["status"] == "ACTIVE",
-            method: client["token_endpoint_auth_method"].as_str().unwrap_or_default().to_owned(),
+            method: client["token_endpoint_auth_method"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             marker: read_marker(app),
             described_as: spec.describes(app).then(|| spec.revision()),
         })
@@ -228,7 +249,17 @@ pub fn read_marker(app: &Value) -> Option<Marker> {
 fn writable(current: &Value) -> Value {
     let mut body = current.clone();
     if let Some(object) = body.as_object_mut() {
-        for key in ["id", "orn", "status", "created", "lastUpdated", "activated", "_links", "_embedded", "features"] {
+        for key in [
+            "id",
+            "orn",
+            "status",
+            "created",
+            "lastUpdated",
+            "activated",
+            "_links",
+            "_embedded",
+            "features",
+        ] {
             object.remove(key);
         }
     }
@@ -254,7 +285,13 @@ fn object_at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map<String, Val
 }
 
 fn strings(value: &Value) -> BTreeSet<String> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,10 @@ fn spec() -> AppSpec {
 }
 
 fn at_okta() -> Value {
-    let mut app = spec().create_body("prod.payments.etl.u", CredentialBody::Secret("s3cret-s3cret-s3cret"));
+    let mut app = spec().create_body(
+        "prod.payments.etl.u",
+        CredentialBody::Secret("s3cret-s3cret-s3cret"),
+    );
     app["id"] = json!("0oa1");
     app["status"] = json!("ACTIVE");
     app
@@ -43,8 +46,14 @@ fn a_put_keeps_what_others_wrote_and_leaves_the_client_secret_out() {
     let body = spec().merge(&app).expect("DPoP was switched on");
     assert_eq!(body["profile"]["cost_centre"], 42);
     assert_eq!(body["settings"]["notes"]["admin"], "hands off");
-    assert_eq!(body["settings"]["oauthClient"]["dpop_bound_access_tokens"], false);
-    assert_eq!(body["credentials"]["oauthClient"].get("client_secret"), None);
+    assert_eq!(
+        body["settings"]["oauthClient"]["dpop_bound_access_tokens"],
+        false
+    );
+    assert_eq!(
+        body["credentials"]["oauthClient"].get("client_secret"),
+        None
+    );
     assert_eq!(body.get("status"), None);
 }
 
@@ -67,7 +76,13 @@ fn zones_come_and_go() {
     let mut zoned = spec();
     zoned.network_zones = vec!["nzo1".into()];
     let body = zoned.merge(&at_okta()).expect("zones are asked for");
-    assert_eq!(body["settings"]["oauthClient"]["network"]["connection"], "ZONE");
+    assert_eq!(
+        body["settings"]["oauthClient"]["network"]["connection"],
+        "ZONE"
+    );
     let back = spec().merge(&body).expect("zones are no longer asked for");
-    assert_eq!(back["settings"]["oauthClient"]["network"]["connection"], "ANYWHERE");
+    assert_eq!(
+        back["settings"]["oauthClient"]["network"]["connection"],
+        "ANYWHERE"
+    );
 }

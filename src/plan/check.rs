@@ -122,11 +122,19 @@ pub fn check(token: &str, token_type: &str, expected: &Expected<'_>) -> Result<C
         ));
     }
     let audience_matches = claims.aud == expected.audience
-        || claims.aud.as_array().is_some_and(|list| list.iter().any(|a| a == expected.audience));
+        || claims
+            .aud
+            .as_array()
+            .is_some_and(|list| list.iter().any(|a| a == expected.audience));
     if !audience_matches {
-        return other(format!("the token's audience is {}, expected {}", claims.aud, expected.audience));
+        return other(format!(
+            "the token's audience is {}, expected {}",
+            claims.aud, expected.audience
+        ));
     }
-    if claims.sub != expected.client_id || (!claims.cid.is_empty() && claims.cid != expected.client_id) {
+    if claims.sub != expected.client_id
+        || (!claims.cid.is_empty() && claims.cid != expected.client_id)
+    {
         return other(format!(
             "the token's subject is {}, expected the client id {}: does the authorization server have a sub claim of its own?",
             claims.sub, expected.client_id
@@ -137,13 +145,19 @@ pub fn check(token: &str, token_type: &str, expected: &Expected<'_>) -> Result<C
         return other("the token expires before it begins".to_owned());
     }
     if groups(&claims, expected.groups_claim).as_ref() != Some(expected.groups) {
-        let found = claims.others.get(expected.groups_claim).unwrap_or(&Value::Null);
+        let found = claims
+            .others
+            .get(expected.groups_claim)
+            .unwrap_or(&Value::Null);
         return Err(Flaw::Groups(format!(
             "the token's claim {} is {found}, expected exactly the groups asked for: check the claim's expression in the authorization server (app.profile.…, as appuser is empty without a user)",
             expected.groups_claim
         )));
     }
-    if let Some(lifetime) = expected.lifetime.filter(|lifetime| life.unsigned_abs() != lifetime.as_secs()) {
+    if let Some(lifetime) = expected
+        .lifetime
+        .filter(|lifetime| life.unsigned_abs() != lifetime.as_secs())
+    {
         return Err(Flaw::Lifetime(format!(
             "the token lives {life} s instead of {} s: another access policy or rule of the authorization server matches first; move it behind ours or take our clients out of it",
             lifetime.as_secs()

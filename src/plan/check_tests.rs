@@ -6,7 +6,11 @@ use serde_json::json;
 
 fn token(claims: &Value) -> String {
     let encode = |v: &Value| URL_SAFE_NO_PAD.encode(v.to_string());
-    format!("{}.{}.c2ln", encode(&json!({ "alg": "RS256" })), encode(claims))
+    format!(
+        "{}.{}.c2ln",
+        encode(&json!({ "alg": "RS256" })),
+        encode(claims)
+    )
 }
 
 fn good() -> Value {
@@ -58,14 +62,24 @@ fn every_flaw_is_found_and_named() {
         let flaw = judge(&claims, "Bearer").expect_err(claim);
         assert!(flaw.message().contains(word), "{claim}: {}", flaw.message());
     }
-    assert!(judge(&good(), "DPoP").unwrap_err().message().contains("DPoP"));
+    assert!(
+        judge(&good(), "DPoP")
+            .unwrap_err()
+            .message()
+            .contains("DPoP")
+    );
 }
 
 #[test]
 fn a_token_that_bolt_refuses_is_refused_here() {
     let mut claims = good();
     claims["padding"] = json!("x".repeat(7000));
-    assert!(judge(&claims, "Bearer").unwrap_err().message().contains("8192"));
+    assert!(
+        judge(&claims, "Bearer")
+            .unwrap_err()
+            .message()
+            .contains("8192")
+    );
 }
 
 #[test]

@@ -3,29 +3,35 @@
 //! Never runs the plan of the living, needs no valid spec, and never touches an
 //! app without our marker, whatever the status says.
 
+use super::blocked;
 use super::desired::Desired;
 use super::locate::{Located, of_account, successor};
 use super::observed::{App, Observed};
 use super::step::{Next, Retry, Step};
-use super::blocked;
 use crate::api::OnDelete;
 use crate::api::conditions::Reason;
 use k8s_openapi::jiff::Timestamp;
 
 pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Next {
     if !observed.finalizer {
-        return Next::Settled { wake: Timestamp::MAX };
+        return Next::Settled {
+            wake: Timestamp::MAX,
+        };
     }
     let app_id = match (&observed.memory.app, of_account(desired, observed)) {
         (_, Located::Nowhere) => return Next::Do(Step::RemoveFinalizer),
-        (App::Absent, Located::Known(_)) if observed.memory.removed || abandon => return Next::Do(Step::RemoveFinalizer),
+        (App::Absent, Located::Known(_)) if observed.memory.removed || abandon => {
+            return Next::Do(Step::RemoveFinalizer);
+        }
         (App::Absent, Located::Known(_)) => match successor(desired, observed) {
             Located::Look(look) => return look,
             Located::Known(app_id) => app_id,
             Located::Nowhere | Located::Hidden => return Next::Do(Step::RemoveFinalizer),
         },
         (_, Located::Known(app_id)) => app_id,
-        (_, Located::Look(_) | Located::Hidden) if abandon => return Next::Do(Step::RemoveFinalizer),
+        (_, Located::Look(_) | Located::Hidden) if abandon => {
+            return Next::Do(Step::RemoveFinalizer);
+        }
         (_, Located::Look(look)) => return look,
         (_, Located::Hidden) => {
             return blocked(
@@ -46,7 +52,9 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
         return Next::Do(Step::RemoveFinalizer);
     }
     if desired.issuer.allow_list && !observed.memory.left {
-        return Next::Do(Step::Leave { client_id: view.client_id.clone() });
+        return Next::Do(Step::Leave {
+            client_id: view.client_id.clone(),
+        });
     }
     match (view.active, desired.issuer.on_delete) {
         (true, _) => Next::Do(Step::DeactivateApp { app_id }),
@@ -57,9 +65,16 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
 
 /// An account whose issuer is gone: nothing can be done at Okta.
 #[must_use]
-pub fn without_issuer(observed_finalizer: bool, abandon: bool, issuer: &str, account: &str) -> Next {
+pub fn without_issuer(
+    observed_finalizer: bool,
+    abandon: bool,
+    issuer: &str,
+    account: &str,
+) -> Next {
     if !observed_finalizer {
-        return Next::Settled { wake: Timestamp::MAX };
+        return Next::Settled {
+            wake: Timestamp::MAX,
+        };
     }
     if abandon {
         return Next::Do(Step::RemoveFinalizer);

@@ -10,9 +10,7 @@ use kube::core::Duration as GoDuration;
 use super::app::AppSpec;
 use super::check::Expected;
 use super::identity::{AccountRef, Marker, client_id, label};
-use crate::api::{
-    Authentication, Neo4jServiceAccount, OnDelete, OnExternalDisable, names as n,
-};
+use crate::api::{Authentication, Neo4jServiceAccount, OnDelete, OnExternalDisable, names as n};
 
 /// What the issuer's reconciler has found out and every account needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,11 +155,18 @@ impl Desired {
         ]);
         let secret = |name: String, template: &crate::api::SecretTemplate| SecretSpec {
             name,
-            labels: template.labels.clone().into_iter().chain(labels.clone()).collect(),
+            labels: template
+                .labels
+                .clone()
+                .into_iter()
+                .chain(labels.clone())
+                .collect(),
             annotations: template.annotations.clone(),
         };
         let wish = if object.metadata.deletion_timestamp.is_some() {
-            Wish::Deleted { abandon: annotation(n::ANNOTATION_ABANDON).is_some() }
+            Wish::Deleted {
+                abandon: annotation(n::ANNOTATION_ABANDON).is_some(),
+            }
         } else if let Err(super::allow::Denied(why)) = permission {
             Wish::NotAllowed(why)
         } else if object.spec.suspended {
@@ -174,7 +179,11 @@ impl Desired {
             wish,
             groups: object.spec.groups.iter().cloned().collect(),
             authentication: object.spec.authentication,
-            label: label(&issuer.cluster, &account, object.spec.display_name.as_deref()),
+            label: label(
+                &issuer.cluster,
+                &account,
+                object.spec.display_name.as_deref(),
+            ),
             credentials: secret(credentials_name(object), &object.spec.credentials_secret),
             token: secret(token_name(object), &object.spec.token_secret),
             renew: annotation(n::ANNOTATION_RENEW),
@@ -187,7 +196,12 @@ impl Desired {
     /// The client id of the given registration.
     #[must_use]
     pub fn client_id(&self, generation: u32) -> String {
-        client_id(&self.issuer.cluster, &self.issuer.installation, &self.account, generation)
+        client_id(
+            &self.issuer.cluster,
+            &self.issuer.installation,
+            &self.account,
+            generation,
+        )
     }
 
     /// The app as it shall be at Okta while the account lives.
@@ -206,7 +220,11 @@ impl Desired {
     /// The app as it shall be while the account is stopped: without groups.
     #[must_use]
     pub fn stopped_app(&self) -> AppSpec {
-        AppSpec { groups: BTreeSet::new(), marker: self.marker(true), ..self.app() }
+        AppSpec {
+            groups: BTreeSet::new(),
+            marker: self.marker(true),
+            ..self.app()
+        }
     }
 
     /// The app as it shall be now.
@@ -234,7 +252,11 @@ impl Desired {
     pub fn owns(&self, marker: Option<&Marker>) -> bool {
         let issuer = &self.issuer;
         marker.is_some_and(|m| {
-            m.belongs_to(&issuer.installation, &issuer.former_installations, &self.account)
+            m.belongs_to(
+                &issuer.installation,
+                &issuer.former_installations,
+                &self.account,
+            )
         })
     }
 

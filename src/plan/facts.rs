@@ -11,14 +11,27 @@ use crate::api::{AccessPolicy, Management, OktaIssuer};
 /// reached: refreshing needs none of it. After a restart they come from the
 /// status, for the same reason.
 #[must_use]
-pub fn facts(object: &OktaIssuer, installation: &str, findings: &Findings, known: Option<IssuerFacts>) -> Option<IssuerFacts> {
+pub fn facts(
+    object: &OktaIssuer,
+    installation: &str,
+    findings: &Findings,
+    known: Option<IssuerFacts>,
+) -> Option<IssuerFacts> {
     if findings.refuted() {
         return None;
     }
     if let Some(server) = findings.server_in_order() {
-        return build(object, installation, server["issuer"].as_str()?, server["id"].as_str()?, audience(server)?);
+        return build(
+            object,
+            installation,
+            server["issuer"].as_str()?,
+            server["id"].as_str()?,
+            audience(server)?,
+        );
     }
-    let fallback = known.map(|k| (k.issuer, k.authorization_server_id, k.audience)).or_else(|| remembered(object))?;
+    let fallback = known
+        .map(|k| (k.issuer, k.authorization_server_id, k.audience))
+        .or_else(|| remembered(object))?;
     build(object, installation, &fallback.0, &fallback.1, &fallback.2)
 }
 
@@ -32,11 +45,22 @@ fn remembered(object: &OktaIssuer) -> Option<(String, String, String)> {
     let status = object.status.as_ref()?;
     let issuer = status.issuer.clone()?;
     let id = issuer.rsplit('/').next()?.to_owned();
-    let audience = object.spec.authorization_server.audience.clone().or_else(|| status.audience.clone())?;
+    let audience = object
+        .spec
+        .authorization_server
+        .audience
+        .clone()
+        .or_else(|| status.audience.clone())?;
     Some((issuer, id, audience))
 }
 
-fn build(object: &OktaIssuer, installation: &str, issuer: &str, id: &str, audience: &str) -> Option<IssuerFacts> {
+fn build(
+    object: &OktaIssuer,
+    installation: &str,
+    issuer: &str,
+    id: &str,
+    audience: &str,
+) -> Option<IssuerFacts> {
     let spec = &object.spec;
     let server = &spec.authorization_server;
     let managed = server.management == Management::Managed;

@@ -52,10 +52,28 @@ fn short_hash(parts: &[&str]) -> String {
 /// generation. Lower case, because Okta may compare without case. This is the
 /// user name that Neo4j shows.
 #[must_use]
-pub fn client_id(cluster: &str, installation: &str, account: &AccountRef, generation: u32) -> String {
-    let uid: String = account.uid.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    let suffix = if generation == 0 { String::new() } else { format!("-{generation}") };
-    let readable = format!("{cluster}.{}.{}.{uid}{suffix}", account.namespace, account.name).to_lowercase();
+pub fn client_id(
+    cluster: &str,
+    installation: &str,
+    account: &AccountRef,
+    generation: u32,
+) -> String {
+    let uid: String = account
+        .uid
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect();
+    let suffix = if generation == 0 {
+        String::new()
+    } else {
+        format!("-{generation}")
+    };
+    let readable = format!(
+        "{cluster}.{}.{}.{uid}{suffix}",
+        account.namespace, account.name
+    )
+    .to_lowercase();
     if (CLIENT_ID_MIN..=CLIENT_ID_MAX).contains(&readable.len()) {
         return readable;
     }
@@ -132,7 +150,10 @@ mod tests {
     fn a_client_id_is_readable_and_counts_registrations() {
         let a = account("payments", "etl");
         assert_eq!(client_id("prod", "i", &a, 0), "prod.payments.etl.9d1e7f3a");
-        assert_eq!(client_id("prod", "i", &a, 2), "prod.payments.etl.9d1e7f3a-2");
+        assert_eq!(
+            client_id("prod", "i", &a, 2),
+            "prod.payments.etl.9d1e7f3a-2"
+        );
     }
 
     #[test]
@@ -153,7 +174,11 @@ mod tests {
     #[test]
     fn a_long_label_is_cut_to_characters_and_differs_for_differing_names() {
         let one = label("c", &account(&"n".repeat(63), &"a".repeat(63)), None);
-        let two = label("c", &account(&"n".repeat(63), &format!("{}b", "a".repeat(62))), None);
+        let two = label(
+            "c",
+            &account(&"n".repeat(63), &format!("{}b", "a".repeat(62))),
+            None,
+        );
         assert_eq!(one.chars().count(), 100);
         assert_ne!(one, two);
         assert_eq!(label("c", &account("n", "a"), Some("ETL")), "ETL");
@@ -172,6 +197,12 @@ mod tests {
         };
         assert!(!marker.belongs_to("new", &[], &a));
         assert!(marker.belongs_to("new", &["old".into()], &a));
-        assert!(!Marker { installation: "new".into(), ..marker }.belongs_to("new", &[], &a));
+        assert!(
+            !Marker {
+                installation: "new".into(),
+                ..marker
+            }
+            .belongs_to("new", &[], &a)
+        );
     }
 }

@@ -88,17 +88,30 @@ impl Identity<'_> {
     /// What marks a policy as ours, in its description.
     #[must_use]
     pub fn marker(&self) -> String {
-        format!("Managed by neo4j-okta-operator: installation {}, issuer {}.", self.installation, self.name)
+        format!(
+            "Managed by neo4j-okta-operator: installation {}, issuer {}.",
+            self.installation, self.name
+        )
     }
 }
 
 fn blocked(concern: Concern, reason: Reason, message: String) -> IssuerNext {
-    IssuerNext::Blocked { concern, reason, message }
+    IssuerNext::Blocked {
+        concern,
+        reason,
+        message,
+    }
 }
 
 /// The one next effect, or why there is none.
 #[must_use]
-pub fn next(spec: &OktaIssuerSpec, identity: Identity<'_>, created: &CreatedObjects, view: &ServerView, edits: &Edits) -> IssuerNext {
+pub fn next(
+    spec: &OktaIssuerSpec,
+    identity: Identity<'_>,
+    created: &CreatedObjects,
+    view: &ServerView,
+    edits: &Edits,
+) -> IssuerNext {
     server(spec, view)
         .or_else(|| scope(spec, created, view))
         .or_else(|| claim(spec, created, view))
@@ -110,10 +123,18 @@ fn server(spec: &OktaIssuerSpec, view: &ServerView) -> Option<IssuerNext> {
     let wanted = &spec.authorization_server;
     let Some(server) = &view.server else {
         let (Some(name), Management::Managed) = (&wanted.name, wanted.management) else {
-            let which = wanted.id.as_ref().or(wanted.name.as_ref()).map_or("", String::as_str);
-            return Some(blocked(Concern::Server, Reason::AuthorizationServerNotFound, format!(
-                "spec.authorizationServer: the org has no authorization server {which}; correct it, or use name with management Managed to have one created"
-            )));
+            let which = wanted
+                .id
+                .as_ref()
+                .or(wanted.name.as_ref())
+                .map_or("", String::as_str);
+            return Some(blocked(
+                Concern::Server,
+                Reason::AuthorizationServerNotFound,
+                format!(
+                    "spec.authorizationServer: the org has no authorization server {which}; correct it, or use name with management Managed to have one created"
+                ),
+            ));
         };
         return Some(IssuerNext::Do(IssuerStep::CreateServer(json!({
             "name": name,
@@ -124,13 +145,22 @@ fn server(spec: &OktaIssuerSpec, view: &ServerView) -> Option<IssuerNext> {
         }))));
     };
     if server["status"] == "INACTIVE" {
-        return Some(blocked(Concern::Server, Reason::AuthorizationServerInactive, "the authorization server is not active; activate it in Okta's Admin Console".to_owned()));
+        return Some(blocked(
+            Concern::Server,
+            Reason::AuthorizationServerInactive,
+            "the authorization server is not active; activate it in Okta's Admin Console"
+                .to_owned(),
+        ));
     }
     let audience = server["audiences"][0].as_str().unwrap_or_default();
     match &wanted.audience {
-        Some(expected) if expected != audience => Some(blocked(Concern::Server, Reason::AudienceMismatch, format!(
-            "spec.authorizationServer.audience is {expected}, the server's is {audience}; make them equal, as Neo4j checks it"
-        ))),
+        Some(expected) if expected != audience => Some(blocked(
+            Concern::Server,
+            Reason::AudienceMismatch,
+            format!(
+                "spec.authorizationServer.audience is {expected}, the server's is {audience}; make them equal, as Neo4j checks it"
+            ),
+        )),
         _ => None,
     }
 }
@@ -147,9 +177,14 @@ fn scope(spec: &OktaIssuerSpec, created: &CreatedObjects, view: &ServerView) -> 
     let Some(found) = view.scopes.iter().find(|s| s["name"] == wanted.scope) else {
         return Some(match wanted.management {
             Management::Managed => IssuerNext::Do(IssuerStep::CreateScope(body)),
-            Management::External => blocked(Concern::Server, Reason::ScopeMissing, format!(
-                "the authorization server has no scope {}; add it there, or set spec.authorizationServer.management to Managed", wanted.scope
-            )),
+            Management::External => blocked(
+                Concern::Server,
+                Reason::ScopeMissing,
+                format!(
+                    "the authorization server has no scope {}; add it there, or set spec.authorizationServer.management to Managed",
+                    wanted.scope
+                ),
+            ),
         });
     };
     // Consent of a user can never be had in client_credentials.
@@ -160,9 +195,14 @@ fn scope(spec: &OktaIssuerSpec, created: &CreatedObjects, view: &ServerView) -> 
     if wanted.management == Management::Managed && created.scope_id.as_deref() == Some(id) {
         return Some(IssuerNext::Do(IssuerStep::RepairScope(id.to_owned(), body)));
     }
-    Some(blocked(Concern::Server, Reason::ScopeConflict, format!(
-        "scope {} of the authorization server requires consent, which no service can give; set its consent to implicit, or choose another scope in spec.authorizationServer.scope", wanted.scope
-    )))
+    Some(blocked(
+        Concern::Server,
+        Reason::ScopeConflict,
+        format!(
+            "scope {} of the authorization server requires consent, which no service can give; set its consent to implicit, or choose another scope in spec.authorizationServer.scope",
+            wanted.scope
+        ),
+    ))
 }
 
 fn claim(spec: &OktaIssuerSpec, created: &CreatedObjects, view: &ServerView) -> Option<IssuerNext> {
@@ -176,71 +216,108 @@ fn claim(spec: &OktaIssuerSpec, created: &CreatedObjects, view: &ServerView) -> 
         "alwaysIncludeInToken": true,
         "conditions": { "scopes": [wanted.scope] },
     });
-    let mut namesakes = view.claims.iter().filter(|c| c["name"] == wanted.groups_claim && c["claimType"] == "RESOURCE").peekable();
+    let mut namesakes = view
+        .claims
+        .iter()
+        .filter(|c| c["name"] == wanted.groups_claim && c["claimType"] == "RESOURCE")
+        .peekable();
     if namesakes.peek().is_none() {
         return Some(match wanted.management {
             Management::Managed => IssuerNext::Do(IssuerStep::CreateClaim(body)),
-            Management::External => blocked(Concern::Server, Reason::ClaimMissing, format!(
-                "the authorization server has no access-token claim {}; add one with the value {} for scope {}, or set spec.authorizationServer.management to Managed",
-                wanted.groups_claim, wanted.groups_expression, wanted.scope
-            )),
+            Management::External => blocked(
+                Concern::Server,
+                Reason::ClaimMissing,
+                format!(
+                    "the authorization server has no access-token claim {}; add one with the value {} for scope {}, or set spec.authorizationServer.management to Managed",
+                    wanted.groups_claim, wanted.groups_expression, wanted.scope
+                ),
+            ),
         });
     }
     let suits = |claim: &Value| {
         let scopes = claim["conditions"]["scopes"].as_array();
         claim["status"] != "INACTIVE"
-            && (scopes.is_none_or(Vec::is_empty) || scopes.is_some_and(|s| s.contains(&json!(wanted.scope))))
+            && (scopes.is_none_or(Vec::is_empty)
+                || scopes.is_some_and(|s| s.contains(&json!(wanted.scope))))
             && (wanted.management == Management::External
-                || (claim["value"] == wanted.groups_expression && claim["valueType"] == "EXPRESSION"))
+                || (claim["value"] == wanted.groups_expression
+                    && claim["valueType"] == "EXPRESSION"))
     };
     if namesakes.clone().any(suits) {
         return None;
     }
-    if let Some(ours) = namesakes.find(|c| c["id"].as_str().is_some() && c["id"].as_str() == created.claim_id.as_deref())
+    if let Some(ours) = namesakes
+        .find(|c| c["id"].as_str().is_some() && c["id"].as_str() == created.claim_id.as_deref())
         && wanted.management == Management::Managed
     {
         let id = ours["id"].as_str().unwrap_or_default().to_owned();
         return Some(IssuerNext::Do(IssuerStep::RepairClaim(id, body)));
     }
-    Some(blocked(Concern::Server, Reason::ClaimConflict, format!(
-        "the authorization server has an access-token claim {} with another value or for other scopes, and others may rely on it; choose another spec.authorizationServer.groupsClaim, or give that claim the value {} for scope {}",
-        wanted.groups_claim, wanted.groups_expression, wanted.scope
-    )))
+    Some(blocked(
+        Concern::Server,
+        Reason::ClaimConflict,
+        format!(
+            "the authorization server has an access-token claim {} with another value or for other scopes, and others may rely on it; choose another spec.authorizationServer.groupsClaim, or give that claim the value {} for scope {}",
+            wanted.groups_claim, wanted.groups_expression, wanted.scope
+        ),
+    ))
 }
 
 /// Our policies, by remembered id or by the marker in their description.
 #[must_use]
-pub fn our_policies<'a>(identity: Identity<'_>, created: &CreatedObjects, view: &'a ServerView) -> Vec<&'a Value> {
+pub fn our_policies<'a>(
+    identity: Identity<'_>,
+    created: &CreatedObjects,
+    view: &'a ServerView,
+) -> Vec<&'a Value> {
     let marker = identity.marker();
     view.policies
         .iter()
         .filter(|p| {
             let id = p["id"].as_str().unwrap_or_default();
             created.policies.iter().any(|c| c.id == id)
-                || p["description"].as_str().is_some_and(|d| d.contains(&marker))
+                || p["description"]
+                    .as_str()
+                    .is_some_and(|d| d.contains(&marker))
         })
         .collect()
 }
 
 fn rules_of<'a>(view: &'a ServerView, policy: &Value) -> &'a [Value] {
     let id = policy["id"].as_str().unwrap_or_default();
-    view.rules.iter().find(|(of, _)| of == id).map_or(&[], |(_, rules)| rules)
+    view.rules
+        .iter()
+        .find(|(of, _)| of == id)
+        .map_or(&[], |(_, rules)| rules)
 }
 
 /// Whether a rule lets `client_credentials` have the scope.
 fn grants(rule: &Value, scope: &str) -> bool {
     let includes = |list: &Value, word: &str| {
-        list["include"].as_array().is_some_and(|l| l.iter().any(|v| v == word || v == "*"))
+        list["include"]
+            .as_array()
+            .is_some_and(|l| l.iter().any(|v| v == word || v == "*"))
     };
     rule["status"] != "INACTIVE"
         && includes(&rule["conditions"]["grantTypes"], "client_credentials")
         && includes(&rule["conditions"]["scopes"], scope)
 }
 
-fn policy(spec: &OktaIssuerSpec, identity: Identity<'_>, created: &CreatedObjects, view: &ServerView, edits: &Edits) -> Option<IssuerNext> {
+fn policy(
+    spec: &OktaIssuerSpec,
+    identity: Identity<'_>,
+    created: &CreatedObjects,
+    view: &ServerView,
+    edits: &Edits,
+) -> Option<IssuerNext> {
     let wanted = &spec.authorization_server;
     if wanted.management == Management::External {
-        let some = view.policies.iter().filter(|p| p["status"] != "INACTIVE").flat_map(|p| rules_of(view, p)).any(|r| grants(r, &wanted.scope));
+        let some = view
+            .policies
+            .iter()
+            .filter(|p| p["status"] != "INACTIVE")
+            .flat_map(|p| rules_of(view, p))
+            .any(|r| grants(r, &wanted.scope));
         return (!some).then(|| blocked(Concern::Policy, Reason::PolicyMissing, format!(
             "no access policy of the authorization server has an active rule for client_credentials and scope {}, so no client gets a token; add one in Okta's Admin Console, or set spec.authorizationServer.management to Managed", wanted.scope
         )));
@@ -252,15 +329,32 @@ fn policy(spec: &OktaIssuerSpec, identity: Identity<'_>, created: &CreatedObject
         }
     }
     if wanted.access_policy == AccessPolicy::AllClients {
-        return ours.is_empty().then(|| IssuerNext::Do(IssuerStep::CreatePolicy(policy_body(identity, 1, &["ALL_CLIENTS".to_owned()]))));
+        return ours.is_empty().then(|| {
+            IssuerNext::Do(IssuerStep::CreatePolicy(policy_body(
+                identity,
+                1,
+                &["ALL_CLIENTS".to_owned()],
+            )))
+        });
     }
     match edits.edits.first() {
-        Some(Edit::Create { include }) => Some(IssuerNext::Do(IssuerStep::CreatePolicy(policy_body(identity, ours.len() + 1, include)))),
-        Some(Edit::Replace { id, body }) => Some(IssuerNext::Do(IssuerStep::ReplacePolicy(id.clone(), body.clone()))),
-        None if edits.held > 0 => Some(blocked(Concern::Policy, Reason::MassRemoval, format!(
-            "{0} clients would be removed from the access policy at once, which is more than is plausible; if it is right: kubectl annotate oktaissuer {1} {2}={0} --overwrite",
-            edits.held, identity.name, crate::api::names::ANNOTATION_CONFIRM_REMOVALS
+        Some(Edit::Create { include }) => Some(IssuerNext::Do(IssuerStep::CreatePolicy(
+            policy_body(identity, ours.len() + 1, include),
         ))),
+        Some(Edit::Replace { id, body }) => Some(IssuerNext::Do(IssuerStep::ReplacePolicy(
+            id.clone(),
+            body.clone(),
+        ))),
+        None if edits.held > 0 => Some(blocked(
+            Concern::Policy,
+            Reason::MassRemoval,
+            format!(
+                "{0} clients would be removed from the access policy at once, which is more than is plausible; if it is right: kubectl annotate oktaissuer {1} {2}={0} --overwrite",
+                edits.held,
+                identity.name,
+                crate::api::names::ANNOTATION_CONFIRM_REMOVALS
+            ),
+        )),
         None => None,
     }
 }
@@ -278,7 +372,13 @@ fn policy_body(identity: Identity<'_>, number: usize, include: &[String]) -> Val
     })
 }
 
-fn rule(spec: &OktaIssuerSpec, _identity: Identity<'_>, created: &CreatedObjects, view: &ServerView, policy: &Value) -> Option<IssuerNext> {
+fn rule(
+    spec: &OktaIssuerSpec,
+    _identity: Identity<'_>,
+    created: &CreatedObjects,
+    view: &ServerView,
+    policy: &Value,
+) -> Option<IssuerNext> {
     let wanted = &spec.authorization_server;
     let policy_id = policy["id"].as_str()?.to_owned();
     let minutes = duration(&wanted.token_lifetime).map_or(60, |d| d.as_secs() / 60);
@@ -298,9 +398,18 @@ fn rule(spec: &OktaIssuerSpec, _identity: Identity<'_>, created: &CreatedObjects
         } },
     });
     let rules = rules_of(view, policy);
-    let remembered = created.policies.iter().find(|c| c.id == policy_id).and_then(|c| c.rule_id.clone());
-    let ours = rules.iter().find(|r| r["name"] == "neo4j-okta-operator" || (remembered.is_some() && r["id"].as_str() == remembered.as_deref()));
-    let Some(found) = ours else { return Some(IssuerNext::Do(IssuerStep::CreateRule(policy_id, body))) };
+    let remembered = created
+        .policies
+        .iter()
+        .find(|c| c.id == policy_id)
+        .and_then(|c| c.rule_id.clone());
+    let ours = rules.iter().find(|r| {
+        r["name"] == "neo4j-okta-operator"
+            || (remembered.is_some() && r["id"].as_str() == remembered.as_deref())
+    });
+    let Some(found) = ours else {
+        return Some(IssuerNext::Do(IssuerStep::CreateRule(policy_id, body)));
+    };
     let right = grants(found, &wanted.scope)
         && found["actions"]["token"]["accessTokenLifetimeMinutes"] == json!(minutes)
         && found["conditions"]["scopes"]["include"] == json!([wanted.scope])

@@ -40,19 +40,31 @@ impl Findings {
     /// The sign-in cannot be used.
     #[must_use]
     pub fn signed_out(reason: Reason, message: String, created: CreatedObjects) -> Self {
-        Self { signed_out: Some((reason, message)), ..Self::empty(created) }
+        Self {
+            signed_out: Some((reason, message)),
+            ..Self::empty(created)
+        }
     }
 
     /// The look came to an end.
     #[must_use]
     pub fn seen(next: IssuerNext, view: ServerView, created: CreatedObjects) -> Self {
-        Self { next: Some(next), view, ..Self::empty(created) }
+        Self {
+            next: Some(next),
+            view,
+            ..Self::empty(created)
+        }
     }
 
     /// The look failed half-way.
     #[must_use]
     pub fn failed(error: Error, view: ServerView, created: CreatedObjects) -> Self {
-        Self { failure_message: error.to_string(), failure: Some(error.class), view, ..Self::empty(created) }
+        Self {
+            failure_message: error.to_string(),
+            failure: Some(error.class),
+            view,
+            ..Self::empty(created)
+        }
     }
 
     fn empty(created: CreatedObjects) -> Self {
@@ -73,7 +85,13 @@ impl Findings {
     #[must_use]
     pub fn server_in_order(&self) -> Option<&Value> {
         match &self.next {
-            Some(IssuerNext::Done | IssuerNext::Blocked { concern: Concern::Policy, .. }) => self.view.server.as_ref(),
+            Some(
+                IssuerNext::Done
+                | IssuerNext::Blocked {
+                    concern: Concern::Policy,
+                    ..
+                },
+            ) => self.view.server.as_ref(),
             _ => None,
         }
     }
@@ -81,7 +99,13 @@ impl Findings {
     /// Whether Okta itself said that the authorization server is not usable.
     #[must_use]
     pub fn refuted(&self) -> bool {
-        matches!(self.next, Some(IssuerNext::Blocked { concern: Concern::Server, .. }))
+        matches!(
+            self.next,
+            Some(IssuerNext::Blocked {
+                concern: Concern::Server,
+                ..
+            })
+        )
     }
 }
 
@@ -89,7 +113,9 @@ impl Status {
     /// Why the issuer is not ready, if it is not.
     #[must_use]
     pub fn problem(&self) -> Option<(Reason, String)> {
-        self.headline().filter(|(good, ..)| !good).map(|(_, reason, message)| (reason, message))
+        self.headline()
+            .filter(|(good, ..)| !good)
+            .map(|(_, reason, message)| (reason, message))
     }
 
     /// The Ready condition.
@@ -108,13 +134,28 @@ type Verdict = Result<(Reason, String), (Reason, String)>;
 pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> Status {
     let old = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
-    let mut conditions = Conditions { old: &old.conditions, new: Vec::new(), generation, now };
+    let mut conditions = Conditions {
+        old: &old.conditions,
+        new: Vec::new(),
+        generation,
+        now,
+    };
     let authenticated = authenticated(object, findings);
     let server = server(findings);
     let policy = policy(findings);
-    let verdict = unsupported(object).and_then(|()| [&authenticated, &server, &policy].into_iter().find_map(|v| v.clone().err()).map_or(Ok(()), Err));
+    let verdict = unsupported(object).and_then(|()| {
+        [&authenticated, &server, &policy]
+            .into_iter()
+            .find_map(|v| v.clone().err())
+            .map_or(Ok(()), Err)
+    });
     let ready = verdict.map(|()| in_order(object, findings));
-    for (type_, verdict) in [(READY, &ready), (AUTHENTICATED, &authenticated), (AUTHORIZATION_SERVER_READY, &server), (POLICY_SYNCED, &policy)] {
+    for (type_, verdict) in [
+        (READY, &ready),
+        (AUTHENTICATED, &authenticated),
+        (AUTHORIZATION_SERVER_READY, &server),
+        (POLICY_SYNCED, &policy),
+    ] {
         let (Ok((reason, message)) | Err((reason, message))) = verdict;
         conditions.set(type_, verdict.is_ok(), *reason, message.clone());
     }
@@ -126,11 +167,17 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
     }
     let conditions = conditions.new;
     let found = findings.server_in_order();
-    let issuer = found.and_then(|s| s["issuer"].as_str()).map(str::to_owned).or(old.issuer);
+    let issuer = found
+        .and_then(|s| s["issuer"].as_str())
+        .map(str::to_owned)
+        .or(old.issuer);
     Status {
         observed_generation: generation,
         jwks_uri: issuer.as_ref().map(|issuer| format!("{issuer}/v1/keys")),
-        audience: found.and_then(|s| s["audiences"][0].as_str()).map(str::to_owned).or(old.audience),
+        audience: found
+            .and_then(|s| s["audiences"][0].as_str())
+            .map(str::to_owned)
+            .or(old.audience),
         issuer,
         accounts: i32::try_from(findings.accounts).ok(),
         created: (findings.created != CreatedObjects::default()).then(|| findings.created.clone()),
@@ -170,18 +217,37 @@ fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {
 
 fn server(findings: &Findings) -> Verdict {
     match &findings.next {
-        Some(IssuerNext::Blocked { concern: Concern::Server, reason, message }) => Err((*reason, message.clone())),
-        Some(_) => Ok((Reason::ServerReady, "server, scope and claim are in place".to_owned())),
+        Some(IssuerNext::Blocked {
+            concern: Concern::Server,
+            reason,
+            message,
+        }) => Err((*reason, message.clone())),
+        Some(_) => Ok((
+            Reason::ServerReady,
+            "server, scope and claim are in place".to_owned(),
+        )),
         None => Err(unknown(findings)),
     }
 }
 
 fn policy(findings: &Findings) -> Verdict {
     match &findings.next {
-        Some(IssuerNext::Blocked { concern: Concern::Policy, reason, message }) => Err((*reason, message.clone())),
-        Some(IssuerNext::Done) => Ok((Reason::PolicyReady, "policy and rule are in place".to_owned())),
-        Some(IssuerNext::Blocked { reason, message, .. }) => Err((*reason, message.clone())),
-        Some(IssuerNext::Do(_)) => Err((Reason::Progressing, "the authorization server is being prepared".to_owned())),
+        Some(IssuerNext::Blocked {
+            concern: Concern::Policy,
+            reason,
+            message,
+        }) => Err((*reason, message.clone())),
+        Some(IssuerNext::Done) => Ok((
+            Reason::PolicyReady,
+            "policy and rule are in place".to_owned(),
+        )),
+        Some(IssuerNext::Blocked {
+            reason, message, ..
+        }) => Err((*reason, message.clone())),
+        Some(IssuerNext::Do(_)) => Err((
+            Reason::Progressing,
+            "the authorization server is being prepared".to_owned(),
+        )),
         None => Err(unknown(findings)),
     }
 }
@@ -189,7 +255,10 @@ fn policy(findings: &Findings) -> Verdict {
 fn unknown(findings: &Findings) -> (Reason, String) {
     match &findings.signed_out {
         Some((reason, _)) => (*reason, "not known without a sign-in".to_owned()),
-        None => (Reason::OktaUnreachable, format!("not known: {}", findings.failure_message)),
+        None => (
+            Reason::OktaUnreachable,
+            format!("not known: {}", findings.failure_message),
+        ),
     }
 }
 
@@ -198,14 +267,23 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
     if findings.skew.abs() > SKEW {
         let seconds = findings.skew.as_secs();
         // Rounded, so that the status does not move with every look.
-        return (Reason::ClockSkew, format!("Okta's clock is about {} minutes away from this machine's; set the machine's clock", (seconds.abs() + 30) / 60));
+        return (
+            Reason::ClockSkew,
+            format!(
+                "Okta's clock is about {} minutes away from this machine's; set the machine's clock",
+                (seconds.abs() + 30) / 60
+            ),
+        );
     }
     let lifetime = duration(&object.spec.authorization_server.token_lifetime).unwrap_or_default();
     if promise(lifetime, 0).is_none() {
-        return (Reason::PromiseNotKept, format!(
-            "a token life of {} leaves no time for the kubelet to deliver a new token before the old one ends if Okta is away; raise spec.authorizationServer.tokenLifetime",
-            object.spec.authorization_server.token_lifetime
-        ));
+        return (
+            Reason::PromiseNotKept,
+            format!(
+                "a token life of {} leaves no time for the kubelet to deliver a new token before the old one ends if Okta is away; raise spec.authorizationServer.tokenLifetime",
+                object.spec.authorization_server.token_lifetime
+            ),
+        );
     }
     (Reason::IssuerReady, "accounts can get tokens".to_owned())
 }

@@ -13,7 +13,10 @@ fn spec(management: &str) -> OktaIssuerSpec {
     .expect("a valid issuer")
 }
 
-const WHO: Identity<'static> = Identity { name: "default", installation: "inst-1" };
+const WHO: Identity<'static> = Identity {
+    name: "default",
+    installation: "inst-1",
+};
 
 fn step(spec: &OktaIssuerSpec, created: &CreatedObjects, view: &ServerView) -> IssuerNext {
     next(spec, WHO, created, view, &Edits::default())
@@ -35,7 +38,12 @@ fn full(spec: &OktaIssuerSpec) -> (CreatedObjects, ServerView) {
     };
     for _ in 0..10 {
         let edits = if view.policies.is_empty() {
-            Edits { edits: vec![Edit::Create { include: vec!["c".into()] }], held: 0 }
+            Edits {
+                edits: vec![Edit::Create {
+                    include: vec!["c".into()],
+                }],
+                held: 0,
+            }
         } else {
             Edits::default()
         };
@@ -50,7 +58,9 @@ fn full(spec: &OktaIssuerSpec) -> (CreatedObjects, ServerView) {
                 created.claim_id = Some("ocl1".into());
             }
             IssuerNext::Do(IssuerStep::CreatePolicy(b)) => view.policies.push(with_id(b, "00p1")),
-            IssuerNext::Do(IssuerStep::CreateRule(policy, b)) => view.rules.push((policy, vec![with_id(b, "0pr1")])),
+            IssuerNext::Do(IssuerStep::CreateRule(policy, b)) => {
+                view.rules.push((policy, vec![with_id(b, "0pr1")]))
+            }
             IssuerNext::Done => return (created, view),
             other => panic!("unexpected {other:?}"),
         }
@@ -69,13 +79,20 @@ fn managed_creates_what_is_missing_and_settles() {
 fn external_names_each_missing_piece_and_writes_nothing() {
     let (created, whole) = full(&spec("Managed"));
     let spec = spec("External");
-    let cases: [(&dyn Fn(&mut ServerView), Reason); 6] = [
-        (&|v| v.server = None, Reason::AuthorizationServerNotFound),
-        (&|v| v.server.as_mut().unwrap()["audiences"] = json!(["other"]), Reason::AudienceMismatch),
-        (&|v| v.scopes.clear(), Reason::ScopeMissing),
-        (&|v| v.scopes[0]["consent"] = json!("REQUIRED"), Reason::ScopeConflict),
-        (&|v| v.claims.clear(), Reason::ClaimMissing),
-        (&|v| v.rules.clear(), Reason::PolicyMissing),
+    type Damage = fn(&mut ServerView);
+    let cases: [(Damage, Reason); 6] = [
+        (|v| v.server = None, Reason::AuthorizationServerNotFound),
+        (
+            |v| v.server.as_mut().unwrap()["audiences"] = json!(["other"]),
+            Reason::AudienceMismatch,
+        ),
+        (|v| v.scopes.clear(), Reason::ScopeMissing),
+        (
+            |v| v.scopes[0]["consent"] = json!("REQUIRED"),
+            Reason::ScopeConflict,
+        ),
+        (|v| v.claims.clear(), Reason::ClaimMissing),
+        (|v| v.rules.clear(), Reason::PolicyMissing),
     ];
     for (damage, expected) in cases {
         let mut view = whole.clone();
@@ -90,7 +107,9 @@ fn a_claim_of_others_is_never_overwritten_and_ours_is_repaired() {
     let spec = spec("Managed");
     let (created, mut view) = full(&spec);
     view.claims[0]["value"] = json!("appuser.groups");
-    assert!(matches!(step(&spec, &created, &view), IssuerNext::Do(IssuerStep::RepairClaim(id, _)) if id == "ocl1"));
+    assert!(
+        matches!(step(&spec, &created, &view), IssuerNext::Do(IssuerStep::RepairClaim(id, _)) if id == "ocl1")
+    );
     view.claims[0]["id"] = json!("somebody-elses");
     assert_eq!(reason(step(&spec, &created, &view)), Reason::ClaimConflict);
 }
@@ -100,5 +119,8 @@ fn a_rule_widened_by_somebody_is_narrowed_again() {
     let spec = spec("Managed");
     let (created, mut view) = full(&spec);
     view.rules[0].1[0]["conditions"]["scopes"]["include"] = json!(["*"]);
-    assert!(matches!(step(&spec, &created, &view), IssuerNext::Do(IssuerStep::RepairRule(..))));
+    assert!(matches!(
+        step(&spec, &created, &view),
+        IssuerNext::Do(IssuerStep::RepairRule(..))
+    ));
 }

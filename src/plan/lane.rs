@@ -35,7 +35,10 @@ impl Lane {
 /// The lane of an account's next request.
 #[must_use]
 pub fn lane(desired: &Desired, observed: &Observed, now: Timestamp) -> Lane {
-    let rotating = observed.content().and_then(|c| c.staged.as_ref()).is_some_and(|s| s.purpose != Purpose::Create);
+    let rotating = observed
+        .content()
+        .and_then(|c| c.staged.as_ref())
+        .is_some_and(|s| s.purpose != Purpose::Create);
     match desired.wish {
         Wish::Suspended | Wish::NotAllowed(_) => Lane::Revocation,
         Wish::Deleted { .. } => Lane::Deletion,

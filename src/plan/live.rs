@@ -22,8 +22,20 @@ pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     if !o.finalizer {
         return Next::Do(Step::AddFinalizer);
     }
-    let stages = [disabled, token::refresh_if_due, register::credentials, described, token::token, restored, retire, tidy];
-    let next = stages.iter().find_map(|stage| stage(d, o, now)).unwrap_or_else(|| settled(o, now));
+    let stages = [
+        disabled,
+        token::refresh_if_due,
+        register::credentials,
+        described,
+        token::token,
+        restored,
+        retire,
+        tidy,
+    ];
+    let next = stages
+        .iter()
+        .find_map(|stage| stage(d, o, now))
+        .unwrap_or_else(|| settled(o, now));
     if next == Next::Do(Step::Publish) {
         return next;
     }
@@ -34,14 +46,19 @@ pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
 fn settled(o: &Observed, now: Timestamp) -> Next {
     let net = schedule::after(now, SAFETY_NET);
     let refresh = o.token_facts().map_or(net, |t| t.life.refresh_at);
-    Next::Settled { wake: net.min(refresh) }
+    Next::Settled {
+        wake: net.min(refresh),
+    }
 }
 
 /// What others did to the app is an instruction, not drift: it stops the
 /// account until it is restored.
 fn disabled(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
     let halted = o.stands_for(Reason::DisabledInOkta) || o.stands_for(Reason::DeletedInOkta);
-    let staged_create = o.content().and_then(|c| c.staged.as_ref()).is_some_and(|s| s.purpose == Purpose::Create);
+    let staged_create = o
+        .content()
+        .and_then(|c| c.staged.as_ref())
+        .is_some_and(|s| s.purpose == Purpose::Create);
     if staged_create {
         return None;
     }
@@ -52,7 +69,9 @@ fn disabled(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
         App::Unknown => None,
         App::Present(view) if !d.owns(view.marker.as_ref()) => Some(blocked(
             Reason::NotOurs,
-            format!("app {app_id}, which the status names, does not carry this account's marker and is left alone; if it is this account's, somebody removed neo4j_okta_operator from its profile"),
+            format!(
+                "app {app_id}, which the status names, does not carry this account's marker and is left alone; if it is this account's, somebody removed neo4j_okta_operator from its profile"
+            ),
             Retry::Backoff,
         )),
         App::Present(view) if view.active => None,
@@ -61,17 +80,29 @@ fn disabled(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
             if ours || resumes(d, o) {
                 return Some(Next::Do(Step::ActivateApp { app_id }));
             }
-            Some(stopped(o, Reason::DisabledInOkta, format!(
-                "app {app_id} was deactivated at Okta, and so no token is issued; to resume: kubectl annotate n4jsa {} -n {} {}=$(date +%s) --overwrite",
-                d.account.name, d.account.namespace, n::ANNOTATION_RESTORE
-            )))
+            Some(stopped(
+                o,
+                Reason::DisabledInOkta,
+                format!(
+                    "app {app_id} was deactivated at Okta, and so no token is issued; to resume: kubectl annotate n4jsa {} -n {} {}=$(date +%s) --overwrite",
+                    d.account.name,
+                    d.account.namespace,
+                    n::ANNOTATION_RESTORE
+                ),
+            ))
         }
         App::Absent if o.settling(now) => Some(settling(now, "the app is not there yet")),
         App::Absent if resumes(d, o) => Some(stage_anew(d, o, Purpose::Create)),
-        App::Absent => Some(stopped(o, Reason::DeletedInOkta, format!(
-            "app {app_id} was deleted at Okta, and so no token is issued; to register a new one: kubectl annotate n4jsa {} -n {} {}=$(date +%s) --overwrite",
-            d.account.name, d.account.namespace, n::ANNOTATION_RESTORE
-        ))),
+        App::Absent => Some(stopped(
+            o,
+            Reason::DeletedInOkta,
+            format!(
+                "app {app_id} was deleted at Okta, and so no token is issued; to register a new one: kubectl annotate n4jsa {} -n {} {}=$(date +%s) --overwrite",
+                d.account.name,
+                d.account.namespace,
+                n::ANNOTATION_RESTORE
+            ),
+        )),
     }
 }
 
@@ -101,8 +132,13 @@ pub(super) fn described(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Ne
     if let App::Present(view) = &o.memory.app {
         return (!view.is(&d.app())).then_some(Next::Do(Step::UpdateApp { app_id }));
     }
-    let confirmed = o.memory.confirmed.clone().or_else(|| o.token_facts()?.app_revision);
-    (confirmed.as_deref() != Some(&d.app().revision())).then_some(Next::Do(Step::ReadApp { app_id }))
+    let confirmed = o
+        .memory
+        .confirmed
+        .clone()
+        .or_else(|| o.token_facts()?.app_revision);
+    (confirmed.as_deref() != Some(&d.app().revision()))
+        .then_some(Next::Do(Step::ReadApp { app_id }))
 }
 
 /// Records that a restore was answered, so that the same value does not undo
@@ -124,7 +160,9 @@ fn restored(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
 
 /// After lost credentials were replaced, the former ones must not work on.
 fn retire(_d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
-    let Slot::Ours(meta) = &o.credentials else { return None };
+    let Slot::Ours(meta) = &o.credentials else {
+        return None;
+    };
     meta.annotation(ANNOTATION_RETIRE)?;
     let app_id = o.memory.registered.as_ref()?.app_id.clone();
     if o.content().is_none() {
@@ -159,16 +197,29 @@ fn tidy(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
         if let Slot::Ours(meta) = slot
             && !dressed(meta, spec)
         {
-            let annotations = spec.annotations.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
-            return Some(Next::Do(Step::Mark { which, labels: spec.labels.clone(), annotations }));
+            let annotations = spec
+                .annotations
+                .iter()
+                .map(|(k, v)| (k.clone(), Some(v.clone())))
+                .collect();
+            return Some(Next::Do(Step::Mark {
+                which,
+                labels: spec.labels.clone(),
+                annotations,
+            }));
         }
     }
     None
 }
 
 fn dressed(meta: &Meta, spec: &SecretSpec) -> bool {
-    spec.labels.iter().all(|(k, v)| meta.labels.get(k) == Some(v))
-        && spec.annotations.iter().all(|(k, v)| meta.annotations.get(k) == Some(v))
+    spec.labels
+        .iter()
+        .all(|(k, v)| meta.labels.get(k) == Some(v))
+        && spec
+            .annotations
+            .iter()
+            .all(|(k, v)| meta.annotations.get(k) == Some(v))
 }
 
 /// A published token must not keep a group that the spec lost for more than
@@ -184,7 +235,10 @@ fn withdraw_lost_group(o: &Observed, now: Timestamp) -> Option<Next> {
 #[must_use]
 pub fn horizon(o: &Observed, now: Timestamp) -> Option<Timestamp> {
     let life = o.token_facts().map(|t| t.life);
-    let lost = o.memory.lost_group_since.map(|since| schedule::after(since, schedule::LOST_GROUP_GRACE));
+    let lost = o
+        .memory
+        .lost_group_since
+        .map(|since| schedule::after(since, schedule::LOST_GROUP_GRACE));
     [lost, life.map(|l| l.refresh_at), life.map(|l| l.expires_at)]
         .into_iter()
         .flatten()

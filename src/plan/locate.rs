@@ -36,9 +36,15 @@ pub(super) fn by_client_id(observed: &Observed, client_id: &str, label: &str) ->
     match (memory.client_known, memory.searches) {
         (None, _) => Located::Look(Next::Do(Step::FindClient { client_id })),
         (Some(false), _) => Located::Nowhere,
-        (Some(true), 0) => Located::Look(Next::Do(Step::FindApp { label: Some(label.to_owned()), client_id })),
+        (Some(true), 0) => Located::Look(Next::Do(Step::FindApp {
+            label: Some(label.to_owned()),
+            client_id,
+        })),
         // Somebody may have changed the label since: read them all, once.
-        (Some(true), 1) => Located::Look(Next::Do(Step::FindApp { label: None, client_id })),
+        (Some(true), 1) => Located::Look(Next::Do(Step::FindApp {
+            label: None,
+            client_id,
+        })),
         (Some(true), _) => Located::Hidden,
     }
 }
@@ -46,14 +52,25 @@ pub(super) fn by_client_id(observed: &Observed, client_id: &str, label: &str) ->
 /// After a crash in the middle of a new registration, the status may still name
 /// the app before it: looks for the one after that.
 pub(super) fn successor(desired: &Desired, observed: &Observed) -> Located {
-    let client_id = observed.memory.registered.as_ref().map(|r| r.client_id.as_str()).unwrap_or_default();
-    by_client_id(observed, &desired.client_id(generation_of(client_id) + 1), &desired.label)
+    let client_id = observed
+        .memory
+        .registered
+        .as_ref()
+        .map(|r| r.client_id.as_str())
+        .unwrap_or_default();
+    by_client_id(
+        observed,
+        &desired.client_id(generation_of(client_id) + 1),
+        &desired.label,
+    )
 }
 
 /// The registration that a client id is of: the number behind its last part.
 pub(super) fn generation_of(client_id: &str) -> u32 {
     let last = client_id.rsplit('.').next().unwrap_or_default();
-    last.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+    last.split_once('-')
+        .and_then(|(_, number)| number.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Finds the app of an account that shall not live any more.
@@ -69,7 +86,13 @@ pub(super) fn of_account(desired: &Desired, observed: &Observed) -> Located {
         return by_client_id(observed, &staged.client_id, &staged.label);
     }
     // Without a trace in Kubernetes the first registration may still exist.
-    let registered = observed.memory.registered.as_ref().map(|r| r.client_id.clone());
-    let client_id = registered.or_else(|| observed.known_client_id()).unwrap_or_else(|| desired.client_id(0));
+    let registered = observed
+        .memory
+        .registered
+        .as_ref()
+        .map(|r| r.client_id.clone());
+    let client_id = registered
+        .or_else(|| observed.known_client_id())
+        .unwrap_or_else(|| desired.client_id(0));
     by_client_id(observed, &client_id, &desired.label)
 }

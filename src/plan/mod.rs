@@ -54,7 +54,11 @@ pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
 }
 
 fn blocked(reason: Reason, message: impl Into<String>, retry: Retry) -> Next {
-    Next::Blocked(Blocked { reason, message: message.into(), retry })
+    Next::Blocked(Blocked {
+        reason,
+        message: message.into(),
+        retry,
+    })
 }
 
 /// Okta may still be catching up with a write of ours: look again soon.
@@ -68,7 +72,10 @@ fn settling(now: Timestamp, what: &str) -> Next {
 
 /// A Secret under our name that we must not write.
 fn conflict(desired: &Desired, observed: &Observed) -> Option<Next> {
-    for (slot, spec) in [(&observed.credentials, &desired.credentials), (&observed.token, &desired.token)] {
+    for (slot, spec) in [
+        (&observed.credentials, &desired.credentials),
+        (&observed.token, &desired.token),
+    ] {
         match slot {
             Slot::Foreign => {
                 return Some(blocked(
@@ -83,14 +90,20 @@ fn conflict(desired: &Desired, observed: &Observed) -> Option<Next> {
             Slot::Predecessor => {
                 return Some(blocked(
                     Reason::WaitingForGarbageCollection,
-                    format!("Secret {} is of a deleted account of this name and about to be collected", spec.name),
+                    format!(
+                        "Secret {} is of a deleted account of this name and about to be collected",
+                        spec.name
+                    ),
                     Retry::Backoff,
                 ));
             }
             Slot::Ours(meta) if meta.deleting => {
                 return Some(blocked(
                     Reason::WaitingForGarbageCollection,
-                    format!("Secret {} is being deleted; something else holds it by a finalizer", spec.name),
+                    format!(
+                        "Secret {} is being deleted; something else holds it by a finalizer",
+                        spec.name
+                    ),
                     Retry::Backoff,
                 ));
             }

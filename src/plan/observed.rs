@@ -15,6 +15,10 @@ use crate::api::{Neo4jServiceAccount, names as n};
 
 /// The app at Okta, as far as we looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each account that is being worked on"
+)]
 pub enum App {
     /// Not looked.
     #[default]
@@ -36,7 +40,10 @@ pub struct Registered {
 
 impl Registered {
     fn of(view: &AppView) -> Self {
-        Self { app_id: view.id.clone(), client_id: view.client_id.clone() }
+        Self {
+            app_id: view.id.clone(),
+            client_id: view.client_id.clone(),
+        }
     }
 }
 
@@ -194,7 +201,11 @@ impl TokenFacts {
                 expires_at: meta.instant(n::ANNOTATION_EXPIRES_AT)?,
                 refresh_at: meta.instant(n::ANNOTATION_REFRESH_AT)?,
             },
-            groups: meta.annotation(n::ANNOTATION_GROUPS)?.split(',').map(str::to_owned).collect(),
+            groups: meta
+                .annotation(n::ANNOTATION_GROUPS)?
+                .split(',')
+                .map(str::to_owned)
+                .collect(),
             renew: meta.annotation(n::ANNOTATION_RENEW).map(str::to_owned),
             app_revision: meta.annotation(ANNOTATION_APP_REVISION).map(str::to_owned),
         })
@@ -225,7 +236,10 @@ impl Observed {
         };
         let ready = status.conditions.iter().find(|c| c.type_ == READY);
         let mut observed = Self {
-            finalizer: object.finalizers().iter().any(|f| f == n::FINALIZER_ACCOUNT),
+            finalizer: object
+                .finalizers()
+                .iter()
+                .any(|f| f == n::FINALIZER_ACCOUNT),
             observed_generation: status.observed_generation,
             client_id: status.client_id,
             ready_reason: ready.map(|c| c.reason.clone()),
@@ -233,7 +247,9 @@ impl Observed {
             token,
             memory,
         };
-        let lost = observed.token_facts().is_some_and(|t| !t.groups.is_subset(&desired.groups));
+        let lost = observed
+            .token_facts()
+            .is_some_and(|t| !t.groups.is_subset(&desired.groups));
         let since = observed.memory.lost_group_since;
         observed.memory.lost_group_since = lost.then(|| since.unwrap_or(now));
         observed
@@ -252,8 +268,14 @@ impl Observed {
     /// What the credentials Secret holds, if that is known.
     #[must_use]
     pub fn content(&self) -> Option<&Content> {
-        let Slot::Ours(meta) = &self.credentials else { return None };
-        self.memory.content.as_ref().filter(|(revision, _)| revision == meta.data_revision()).map(|(_, c)| c)
+        let Slot::Ours(meta) = &self.credentials else {
+            return None;
+        };
+        self.memory
+            .content
+            .as_ref()
+            .filter(|(revision, _)| revision == meta.data_revision())
+            .map(|(_, c)| c)
     }
 
     /// Whether the status says that the account stands still for this reason.
@@ -272,7 +294,10 @@ impl Observed {
     #[must_use]
     pub fn app_id_of(&self, client_id: &str) -> Option<String> {
         let registered = self.memory.registered.as_ref()?;
-        registered.client_id.eq_ignore_ascii_case(client_id).then(|| registered.app_id.clone())
+        registered
+            .client_id
+            .eq_ignore_ascii_case(client_id)
+            .then(|| registered.app_id.clone())
     }
 
     /// The client id that is in use, as far as known without reading a Secret.
@@ -282,7 +307,8 @@ impl Observed {
             Slot::Ours(meta) => meta.annotation(n::ANNOTATION_CLIENT_ID).map(str::to_owned),
             Slot::Absent | Slot::Foreign | Slot::Predecessor => None,
         };
-        of_secret.or_else(|| self.content()?.staged.as_ref().map(|s| s.client_id.clone()))
+        of_secret
+            .or_else(|| self.content()?.staged.as_ref().map(|s| s.client_id.clone()))
             .or_else(|| self.client_id.clone())
     }
 
@@ -294,13 +320,25 @@ impl Observed {
         match effect {
             Effect::FinalizerAdded => self.finalizer = true,
             Effect::FinalizerRemoved => self.finalizer = false,
-            Effect::Found { which: Which::Credentials, slot } => self.credentials = slot,
-            Effect::Found { which: Which::Token, slot } => self.token = slot,
-            Effect::CredentialsRead { meta, content, edited } => {
+            Effect::Found {
+                which: Which::Credentials,
+                slot,
+            } => self.credentials = slot,
+            Effect::Found {
+                which: Which::Token,
+                slot,
+            } => self.token = slot,
+            Effect::CredentialsRead {
+                meta,
+                content,
+                edited,
+            } => {
                 memory.edited = edited;
                 memory.holds_live = content.live.is_some();
                 memory.looked_credentials = meta.as_ref().and_then(|m| m.touched.clone());
-                memory.content = meta.as_ref().map(|m| (m.data_revision().to_owned(), content));
+                memory.content = meta
+                    .as_ref()
+                    .map(|m| (m.data_revision().to_owned(), content));
                 self.credentials = meta.map_or(Slot::Absent, Slot::Ours);
             }
             Effect::CredentialsWritten { meta, content } => {
@@ -319,7 +357,11 @@ impl Observed {
                     memory.secrets = None;
                     memory.refused = None;
                     memory.minted = None;
-                    if content.staged.as_ref().is_some_and(|s| s.purpose == super::step::Purpose::Create) {
+                    if content
+                        .staged
+                        .as_ref()
+                        .is_some_and(|s| s.purpose == super::step::Purpose::Create)
+                    {
                         memory.app = App::Unknown;
                         memory.admitted = None;
                         memory.left = false;
@@ -402,7 +444,8 @@ impl Observed {
                 {
                     memory.create_refused = Some((
                         Reason::UnexpectedAnswer,
-                        "it answered with an app of another client id, which was removed again".to_owned(),
+                        "it answered with an app of another client id, which was removed again"
+                            .to_owned(),
                     ));
                 }
                 memory.app = App::Absent;
@@ -435,7 +478,11 @@ impl Observed {
                 memory.refused = None;
                 memory.minted = Some(minted);
                 // The proof of new credentials is no whim of the tenant's.
-                let counts = self.memory.minted.as_ref().is_some_and(|m| m.outcome.is_ok() && m.credential == Credential::Live);
+                let counts = self
+                    .memory
+                    .minted
+                    .as_ref()
+                    .is_some_and(|m| m.outcome.is_ok() && m.credential == Credential::Live);
                 if counts && !self.refresh_due(now) {
                     let tat = &mut self.memory.mint_tat;
                     // Only moves the limiter on; whether it allowed was decided before.
@@ -458,12 +505,21 @@ impl Observed {
             self.memory.fresh = false;
             self.memory.client_known = None;
         }
-        if matches!(step, Step::UpdateApp { .. } | Step::ActivateApp { .. } | Step::DeactivateApp { .. } | Step::ReplaceCredentials { .. }) {
+        if matches!(
+            step,
+            Step::UpdateApp { .. }
+                | Step::ActivateApp { .. }
+                | Step::DeactivateApp { .. }
+                | Step::ReplaceCredentials { .. }
+        ) {
             self.memory.app = App::Unknown;
             // Whatever was in place may be so no more.
             self.memory.confirmed = Some(String::new());
         }
-        if matches!(step, Step::AddSecret { .. } | Step::DeactivateSecret { .. } | Step::DeleteSecret { .. }) {
+        if matches!(
+            step,
+            Step::AddSecret { .. } | Step::DeactivateSecret { .. } | Step::DeleteSecret { .. }
+        ) {
             self.memory.secrets = None;
         }
         self

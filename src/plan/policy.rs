@@ -69,7 +69,11 @@ pub fn edit(
         .collect();
     let mut edits = Vec::new();
     for (policy, shard) in policies.iter().zip(&shards) {
-        let mut next: Vec<String> = shard.iter().filter(|id| !plausible || !gone.contains(*id)).cloned().collect();
+        let mut next: Vec<String> = shard
+            .iter()
+            .filter(|id| !plausible || !gone.contains(*id))
+            .cloned()
+            .collect();
         let room = max.saturating_sub(next.len()).min(missing.len());
         next.extend(missing.drain(..room));
         // A policy without clients is not known to be accepted by Okta: the last
@@ -78,14 +82,20 @@ pub fn edit(
             continue;
         }
         if let Some(id) = policy["id"].as_str() {
-            edits.push(Edit::Replace { id: id.to_owned(), body: with_clients(policy, &next) });
+            edits.push(Edit::Replace {
+                id: id.to_owned(),
+                body: with_clients(policy, &next),
+            });
         }
     }
     while !missing.is_empty() {
         let include: Vec<String> = missing.drain(..max.max(1).min(missing.len())).collect();
         edits.push(Edit::Create { include });
     }
-    Edits { edits, held: if plausible { 0 } else { removals } }
+    Edits {
+        edits,
+        held: if plausible { 0 } else { removals },
+    }
 }
 
 /// The policy as it was read, with another list of clients. The priority just
@@ -119,12 +129,27 @@ mod tests {
 
     #[test]
     fn foreign_ids_stay_and_nothing_to_do_is_no_write() {
-        let one = policy("p1", &["somebody-elses".to_owned(), "client-000".to_owned()]);
-        assert_eq!(edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None), Edits::default());
+        let one = policy(
+            "p1",
+            &["somebody-elses".to_owned(), "client-000".to_owned()],
+        );
+        assert_eq!(
+            edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None),
+            Edits::default()
+        );
         let edits = edit(&[&one], &set(&ids(1..2)), &BTreeSet::new(), 10, None).edits;
-        let [Edit::Replace { id, body }] = edits.as_slice() else { panic!("{edits:?}") };
+        let [Edit::Replace { id, body }] = edits.as_slice() else {
+            panic!("{edits:?}")
+        };
         assert_eq!((id.as_str(), body["priority"].as_i64()), ("p1", Some(3)));
-        assert_eq!(listed(body), set(&["somebody-elses".to_owned(), "client-000".to_owned(), "client-001".to_owned()]));
+        assert_eq!(
+            listed(body),
+            set(&[
+                "somebody-elses".to_owned(),
+                "client-000".to_owned(),
+                "client-001".to_owned()
+            ])
+        );
     }
 
     #[test]
@@ -132,7 +157,11 @@ mod tests {
         let full = policy("p1", &ids(0..3));
         let edits = edit(&[&full], &set(&ids(3..8)), &BTreeSet::new(), 3, None).edits;
         assert_eq!(edits.len(), 2);
-        assert!(edits.iter().all(|e| matches!(e, Edit::Create { include } if include.len() <= 3)));
+        assert!(
+            edits
+                .iter()
+                .all(|e| matches!(e, Edit::Create { include } if include.len() <= 3))
+        );
     }
 
     #[test]
@@ -151,6 +180,9 @@ mod tests {
     #[test]
     fn the_last_client_of_a_policy_stays_listed() {
         let one = policy("p1", &ids(0..1));
-        assert_eq!(edit(&[&one], &BTreeSet::new(), &set(&ids(0..1)), 10, None).edits, Vec::new());
+        assert_eq!(
+            edit(&[&one], &BTreeSet::new(), &set(&ids(0..1)), 10, None).edits,
+            Vec::new()
+        );
     }
 }

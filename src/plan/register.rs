@@ -41,11 +41,15 @@ fn absent(d: &Desired, o: &Observed, now: Timestamp) -> Next {
 
 fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Next> {
     let touched = meta.touched.is_some() && meta.touched != o.memory.looked_credentials;
-    let unproved = meta.annotation(n::ANNOTATION_CLIENT_ID).is_none() || meta.annotation(ANNOTATION_STAGED).is_some();
+    let unproved = meta.annotation(n::ANNOTATION_CLIENT_ID).is_none()
+        || meta.annotation(ANNOTATION_STAGED).is_some();
     let Some(content) = o.content() else {
         let refused = o.memory.refused.is_some();
-        let other_method = meta.annotation(ANNOTATION_METHOD).is_some_and(|m| m != method_name(d.authentication));
-        return (touched || unproved || refused || other_method).then_some(Next::Do(Step::ReadCredentials));
+        let other_method = meta
+            .annotation(ANNOTATION_METHOD)
+            .is_some_and(|m| m != method_name(d.authentication));
+        return (touched || unproved || refused || other_method)
+            .then_some(Next::Do(Step::ReadCredentials));
     };
     if touched {
         return Some(Next::Do(Step::ReadCredentials));
@@ -77,15 +81,21 @@ fn refused(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
     if o.memory.refused != Some(Refusal::InvalidClient) || o.settling(now) {
         return None;
     }
-    let App::Present(view) = &o.memory.app else { return None };
+    let App::Present(view) = &o.memory.app else {
+        return None;
+    };
     if !view.active {
         return None;
     }
-    let earliest = meta.instant(ANNOTATION_ROTATED_AT).map(|at| schedule::after(at, TENANT_CREDENTIALS_INTERVAL));
+    let earliest = meta
+        .instant(ANNOTATION_ROTATED_AT)
+        .map(|at| schedule::after(at, TENANT_CREDENTIALS_INTERVAL));
     if let Some(earliest) = earliest.filter(|at| *at > now) {
         return Some(blocked(
             Reason::InvalidClient,
-            format!("Okta refuses credentials that it accepted before, and they were replaced within the last hour; the next replacement is at {earliest}"),
+            format!(
+                "Okta refuses credentials that it accepted before, and they were replaced within the last hour; the next replacement is at {earliest}"
+            ),
             Retry::Backoff,
         ));
     }
@@ -94,7 +104,9 @@ fn refused(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
 
 /// The app exists and its credentials are known to nobody: new ones.
 fn lost(d: &Desired, o: &Observed, now: Timestamp) -> Next {
-    let Some(registered) = &o.memory.registered else { return stage(d, Purpose::Create, 0) };
+    let Some(registered) = &o.memory.registered else {
+        return stage(d, Purpose::Create, 0);
+    };
     let app_id = registered.app_id.clone();
     match &o.memory.app {
         App::Unknown => Next::Do(Step::ReadApp { app_id }),
@@ -106,10 +118,15 @@ fn lost(d: &Desired, o: &Observed, now: Timestamp) -> Next {
 /// How new credentials come to an app that exists: a second client secret
 /// beside the first, unless the app signs in by another method.
 fn renewal(d: &Desired, o: &Observed) -> Purpose {
-    let other_method = matches!(&o.memory.app, App::Present(view) if view.method != method_name(d.authentication));
+    let other_method =
+        matches!(&o.memory.app, App::Present(view) if view.method != method_name(d.authentication));
     match d.authentication {
-        Authentication::ClientSecretBasic | Authentication::ClientSecretPost if !other_method => Purpose::Add,
-        Authentication::ClientSecretBasic | Authentication::ClientSecretPost | Authentication::PrivateKeyJwt => Purpose::Replace,
+        Authentication::ClientSecretBasic | Authentication::ClientSecretPost if !other_method => {
+            Purpose::Add
+        }
+        Authentication::ClientSecretBasic
+        | Authentication::ClientSecretPost
+        | Authentication::PrivateKeyJwt => Purpose::Replace,
     }
 }
 
@@ -127,8 +144,12 @@ fn stage(d: &Desired, purpose: Purpose, generation: u32) -> Next {
 /// [`Purpose::Create`], for the one after it.
 pub(super) fn stage_anew(d: &Desired, o: &Observed, purpose: Purpose) -> Next {
     let registered = o.memory.registered.as_ref();
-    let of_secret = o.content().map(|c| c.staged.as_ref().map_or(c.generation, |s| s.generation));
-    let generation = of_secret.or_else(|| registered.map(|r| generation_of(&r.client_id))).unwrap_or(0);
+    let of_secret = o
+        .content()
+        .map(|c| c.staged.as_ref().map_or(c.generation, |s| s.generation));
+    let generation = of_secret
+        .or_else(|| registered.map(|r| generation_of(&r.client_id)))
+        .unwrap_or(0);
     if purpose == Purpose::Create {
         return stage(d, purpose, generation + 1);
     }
@@ -166,7 +187,11 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
     if let Some(next) = token::waiting(d, o, now) {
         return next;
     }
-    if o.memory.minted.as_ref().is_some_and(|m| m.credential == Credential::Staged) {
+    if o.memory
+        .minted
+        .as_ref()
+        .is_some_and(|m| m.credential == Credential::Staged)
+    {
         // Okta let the client in, and that is the proof; whether the token may
         // be published is another question.
         return Next::Do(Step::Promote);
@@ -174,8 +199,12 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
     match &o.memory.refused {
         None => Next::Do(Step::Mint(Credential::Staged)),
         Some(_) if o.settling(now) => token::settle(now),
-        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Create => stage_anew(d, o, renewal(d, o)),
-        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Add && renewal(d, o) == Purpose::Replace => {
+        Some(Refusal::InvalidClient) if staged.purpose == Purpose::Create => {
+            stage_anew(d, o, renewal(d, o))
+        }
+        Some(Refusal::InvalidClient)
+            if staged.purpose == Purpose::Add && renewal(d, o) == Purpose::Replace =>
+        {
             stage_anew(d, o, Purpose::Replace)
         }
         // Perhaps somebody changed the app: look, and it is put right.
@@ -198,12 +227,19 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
     let app_id = match by_client_id(o, &staged.client_id, &staged.label) {
         Located::Look(look) => return Some(look),
         Located::Known(app_id) => app_id,
-        Located::Hidden => return Some(settling(now, "Okta has the client and shows no app for it yet")),
+        Located::Hidden => {
+            return Some(settling(
+                now,
+                "Okta has the client and shows no app for it yet",
+            ));
+        }
         Located::Nowhere => return Some(nowhere(o)),
     };
     let view = match &o.memory.app {
         App::Present(view) => view,
-        App::Absent if o.settling(now) => return Some(settling(now, "the new app is not there yet")),
+        App::Absent if o.settling(now) => {
+            return Some(settling(now, "the new app is not there yet"));
+        }
         App::Absent => return Some(stage_anew(d, o, Purpose::Create)),
         App::Unknown => return Some(Next::Do(Step::ReadApp { app_id })),
     };
@@ -224,9 +260,11 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
 fn nowhere(o: &Observed) -> Next {
     match &o.memory.create_refused {
         None => Next::Do(Step::CreateApp),
-        Some((reason, words)) => {
-            blocked(*reason, format!("Okta does not register the app: {words}"), Retry::Backoff)
-        }
+        Some((reason, words)) => blocked(
+            *reason,
+            format!("Okta does not register the app: {words}"),
+            Retry::Backoff,
+        ),
     }
 }
 
@@ -237,11 +275,17 @@ fn unexpected(d: &Desired, view: &super::app::AppView) -> Next {
     if !d.owns(view.marker.as_ref()) {
         return blocked(
             Reason::UnexpectedAnswer,
-            format!("Okta answered the registration with app {app_id} of another client id; it is left alone"),
+            format!(
+                "Okta answered the registration with app {app_id} of another client id; it is left alone"
+            ),
             Retry::Backoff,
         );
     }
-    Next::Do(if view.active { Step::DeactivateApp { app_id } } else { Step::DeleteApp { app_id } })
+    Next::Do(if view.active {
+        Step::DeactivateApp { app_id }
+    } else {
+        Step::DeleteApp { app_id }
+    })
 }
 
 /// The staged secret is one of the app's two.
@@ -263,10 +307,15 @@ fn added(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<N
         return Some(Next::Do(Step::AddSecret { app_id }));
     }
     Some(match secrets.iter().find(|s| !s.active) {
-        Some(inactive) => Next::Do(Step::DeleteSecret { app_id, secret_id: inactive.id.clone() }),
+        Some(inactive) => Next::Do(Step::DeleteSecret {
+            app_id,
+            secret_id: inactive.id.clone(),
+        }),
         None => blocked(
             Reason::SlotsFull,
-            format!("app {app_id} has two active client secrets and neither is known here; deactivate one of them at Okta"),
+            format!(
+                "app {app_id} has two active client secrets and neither is known here; deactivate one of them at Okta"
+            ),
             Retry::Backoff,
         ),
     })
@@ -287,7 +336,10 @@ fn existing(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Resul
     match by_client_id(o, &staged.client_id, &staged.label) {
         Located::Known(app_id) => Ok(app_id),
         Located::Look(look) => Err(look),
-        Located::Hidden => Err(settling(now, "Okta has the client and shows no app for it yet")),
+        Located::Hidden => Err(settling(
+            now,
+            "Okta has the client and shows no app for it yet",
+        )),
         Located::Nowhere => Err(stage_anew(d, o, Purpose::Create)),
     }
 }

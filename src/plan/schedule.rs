@@ -86,7 +86,12 @@ impl TokenLife {
 /// doubled each time up to [`BACKOFF_CAP`], spread by up to a half by `key`,
 /// and never more than a quarter of what is left of the token.
 #[must_use]
-pub fn retry_at(now: Timestamp, failures: u32, key: &str, expires_at: Option<Timestamp>) -> Timestamp {
+pub fn retry_at(
+    now: Timestamp,
+    failures: u32,
+    key: &str,
+    expires_at: Option<Timestamp>,
+) -> Timestamp {
     let exponent = failures.saturating_sub(1).min(16);
     let base = Duration::from_secs(1u64 << exponent).min(BACKOFF_CAP);
     let pause = base.mul_f64(1.0 - 0.5 * fraction(&format!("{key}/{failures}")));
@@ -99,9 +104,16 @@ pub fn retry_at(now: Timestamp, failures: u32, key: &str, expires_at: Option<Tim
 /// A generic cell rate algorithm: `None` when one more is allowed at `now`
 /// (then `tat` has moved on), else the instant from which it is.
 #[must_use]
-pub fn allow_at(tat: &mut Timestamp, now: Timestamp, interval: Duration, burst: u32) -> Option<Timestamp> {
+pub fn allow_at(
+    tat: &mut Timestamp,
+    now: Timestamp,
+    interval: Duration,
+    burst: u32,
+) -> Option<Timestamp> {
     let window = interval * burst.saturating_sub(1);
-    let earliest = tat.checked_sub(SignedDuration::try_from(window).unwrap_or_default()).unwrap_or(Timestamp::MIN);
+    let earliest = tat
+        .checked_sub(SignedDuration::try_from(window).unwrap_or_default())
+        .unwrap_or(Timestamp::MIN);
     if now < earliest {
         return Some(earliest);
     }
@@ -118,7 +130,9 @@ pub const KUBELET_DELAY: Duration = Duration::from_secs(80);
 /// all `overdue_seconds` of accounts afterwards. `None` when it is negative.
 #[must_use]
 pub fn promise(lifetime: Duration, overdue_seconds: u64) -> Option<Duration> {
-    (lifetime / 3).checked_sub(KUBELET_DELAY)?.checked_sub(Duration::from_secs(overdue_seconds))
+    (lifetime / 3)
+        .checked_sub(KUBELET_DELAY)?
+        .checked_sub(Duration::from_secs(overdue_seconds))
 }
 
 #[cfg(test)]

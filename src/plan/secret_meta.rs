@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    FieldsV1, ManagedFieldsEntry, ObjectMeta, OwnerReference,
+};
 use k8s_openapi::jiff::Timestamp;
 use kube::core::PartialObjectMeta;
 use serde_json::{Map, Value, json};
@@ -91,10 +93,18 @@ impl Meta {
 /// Classifies the Secret for the account with `uid`.
 #[must_use]
 pub fn classify(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
-    let Some(meta) = secret else { return Slot::Absent };
-    let owner = meta.owner_references.iter().flatten().find(|o| o.controller == Some(true));
+    let Some(meta) = secret else {
+        return Slot::Absent;
+    };
+    let owner = meta
+        .owner_references
+        .iter()
+        .flatten()
+        .find(|o| o.controller == Some(true));
     match owner {
-        Some(owner) if owner.kind == "Neo4jServiceAccount" && owner.uid == uid => Slot::Ours(read(meta)),
+        Some(owner) if owner.kind == "Neo4jServiceAccount" && owner.uid == uid => {
+            Slot::Ours(read(meta))
+        }
         Some(owner) if owner.kind == "Neo4jServiceAccount" => Slot::Predecessor,
         _ => Slot::Foreign,
     }
@@ -108,7 +118,10 @@ pub fn read(meta: &ObjectMeta) -> Meta {
         version: meta.resource_version.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         labels: meta.labels.clone().unwrap_or_default(),
-        touched: touched(meta.managed_fields.as_deref().unwrap_or_default(), &annotations),
+        touched: touched(
+            meta.managed_fields.as_deref().unwrap_or_default(),
+            &annotations,
+        ),
         annotations,
         finalizers: meta.finalizers.clone().unwrap_or_default(),
         owners: meta.owner_references.clone().unwrap_or_default(),
@@ -146,7 +159,11 @@ pub fn prune(secret: &mut PartialObjectMeta<Secret>) {
 }
 
 fn as_fields(keys: &BTreeSet<String>) -> Value {
-    Value::Object(keys.iter().map(|key| (format!("f:{key}"), json!({}))).collect::<Map<_, _>>())
+    Value::Object(
+        keys.iter()
+            .map(|key| (format!("f:{key}"), json!({})))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 fn owned(fields: &Value, path: &[&str], filter: impl Fn(&str) -> bool) -> BTreeSet<String> {
@@ -167,10 +184,15 @@ fn is_ours(annotation: &str) -> bool {
 
 /// Who changed what is ours, if anybody. managedFields say for each key who
 /// wrote it last; a key of ours that we no longer own was changed or removed.
-fn touched(entries: &[ManagedFieldsEntry], annotations: &BTreeMap<String, String>) -> Option<String> {
+fn touched(
+    entries: &[ManagedFieldsEntry],
+    annotations: &BTreeMap<String, String>,
+) -> Option<String> {
     let mut held = BTreeSet::new();
     for entry in entries {
-        let Some(fields) = &entry.fields_v1 else { continue };
+        let Some(fields) = &entry.fields_v1 else {
+            continue;
+        };
         let data = owned(&fields.0, &["f:data"], |_| true);
         let notes = owned(&fields.0, &["f:metadata", "f:annotations"], is_ours);
         if entry.manager.as_deref() == Some(n::OPERATOR) {
@@ -178,7 +200,11 @@ fn touched(entries: &[ManagedFieldsEntry], annotations: &BTreeMap<String, String
             held.extend(notes);
         } else if data.iter().any(|key| is_our_key(key)) || !notes.is_empty() {
             let manager = entry.manager.as_deref().unwrap_or("somebody");
-            let time = entry.time.as_ref().map(|t| t.0.to_string()).unwrap_or_default();
+            let time = entry
+                .time
+                .as_ref()
+                .map(|t| t.0.to_string())
+                .unwrap_or_default();
             return Some(format!("{manager} {time}"));
         }
     }
@@ -191,9 +217,18 @@ fn touched(entries: &[ManagedFieldsEntry], annotations: &BTreeMap<String, String
 fn is_our_key(key: &str) -> bool {
     key.starts_with(n::PREFIX_STAGED)
         || [
-            n::KEY_TOKEN, n::KEY_TYPE, n::KEY_PROVIDER, n::KEY_URI, n::KEY_CLIENT_ID,
-            n::KEY_CLIENT_SECRET, n::KEY_PRIVATE_KEY, n::KEY_KEY_ID, n::KEY_AUTH_METHOD,
-            n::KEY_GENERATION, n::KEY_TOKEN_ENDPOINT, n::KEY_SCOPE,
+            n::KEY_TOKEN,
+            n::KEY_TYPE,
+            n::KEY_PROVIDER,
+            n::KEY_URI,
+            n::KEY_CLIENT_ID,
+            n::KEY_CLIENT_SECRET,
+            n::KEY_PRIVATE_KEY,
+            n::KEY_KEY_ID,
+            n::KEY_AUTH_METHOD,
+            n::KEY_GENERATION,
+            n::KEY_TOKEN_ENDPOINT,
+            n::KEY_SCOPE,
         ]
         .contains(&key)
 }
@@ -201,16 +236,25 @@ fn is_our_key(key: &str) -> bool {
 /// The keys that must be ours, judged by what the annotations say is inside.
 fn required(annotations: &BTreeMap<String, String>) -> Vec<&'static str> {
     if annotations.contains_key(n::ANNOTATION_EXPIRES_AT) {
-        return vec![n::KEY_TOKEN, n::ANNOTATION_EXPIRES_AT, n::ANNOTATION_REFRESH_AT];
+        return vec![
+            n::KEY_TOKEN,
+            n::ANNOTATION_EXPIRES_AT,
+            n::ANNOTATION_REFRESH_AT,
+        ];
     }
     let mut keys = vec![n::KEY_GENERATION, ANNOTATION_DATA];
     if annotations.contains_key(n::ANNOTATION_CLIENT_ID) {
         keys.extend([n::KEY_CLIENT_ID, n::KEY_AUTH_METHOD]);
-        keys.push(if annotations.get(ANNOTATION_KIND).is_some_and(|kind| kind == "key") {
-            n::KEY_PRIVATE_KEY
-        } else {
-            n::KEY_CLIENT_SECRET
-        });
+        keys.push(
+            if annotations
+                .get(ANNOTATION_KIND)
+                .is_some_and(|kind| kind == "key")
+            {
+                n::KEY_PRIVATE_KEY
+            } else {
+                n::KEY_CLIENT_SECRET
+            },
+        );
     }
     keys
 }

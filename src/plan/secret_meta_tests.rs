@@ -23,7 +23,10 @@ fn secret(manager: &str, foreign: Option<(&str, Value)>) -> ObjectMeta {
 }
 
 fn pruned(meta: ObjectMeta) -> ObjectMeta {
-    let mut partial = PartialObjectMeta::<Secret> { metadata: meta, ..PartialObjectMeta::default() };
+    let mut partial = PartialObjectMeta::<Secret> {
+        metadata: meta,
+        ..PartialObjectMeta::default()
+    };
     prune(&mut partial);
     partial.metadata
 }
@@ -33,7 +36,10 @@ fn ownership_is_by_the_uid_of_the_controller() {
     let meta = secret(n::OPERATOR, None);
     assert!(matches!(classify(Some(&meta), "u"), Slot::Ours(_)));
     assert_eq!(classify(Some(&meta), "another"), Slot::Predecessor);
-    let orphan = ObjectMeta { owner_references: None, ..meta };
+    let orphan = ObjectMeta {
+        owner_references: None,
+        ..meta
+    };
     assert_eq!(classify(Some(&orphan), "u"), Slot::Foreign);
     assert_eq!(classify(None, "u"), Slot::Absent);
 }
@@ -42,18 +48,52 @@ fn ownership_is_by_the_uid_of_the_controller() {
 fn a_foreign_label_is_no_touch_and_a_foreign_value_is_one() {
     let cases = [
         (None, false),
-        (Some(("kubectl-label", json!({ "f:metadata": { "f:labels": { "f:team": {} } } }))), false),
-        (Some(("kubectl-annotate", json!({ "f:metadata": { "f:annotations": { "f:note": {} } } }))), false),
-        (Some(("reloader", json!({ "f:data": { "f:extra": {} } }))), false),
-        (Some(("kubectl-edit", json!({ "f:data": { "f:token": {} } }))), true),
-        (Some(("kubectl-edit", json!({ "f:data": { "f:next_client_secret": {} } }))), true),
-        (Some(("kubectl-annotate", json!({ "f:metadata": { "f:annotations": { "f:neo4j-okta.dev/expires-at": {} } } }))), true),
+        (
+            Some((
+                "kubectl-label",
+                json!({ "f:metadata": { "f:labels": { "f:team": {} } } }),
+            )),
+            false,
+        ),
+        (
+            Some((
+                "kubectl-annotate",
+                json!({ "f:metadata": { "f:annotations": { "f:note": {} } } }),
+            )),
+            false,
+        ),
+        (
+            Some(("reloader", json!({ "f:data": { "f:extra": {} } }))),
+            false,
+        ),
+        (
+            Some(("kubectl-edit", json!({ "f:data": { "f:token": {} } }))),
+            true,
+        ),
+        (
+            Some((
+                "kubectl-edit",
+                json!({ "f:data": { "f:next_client_secret": {} } }),
+            )),
+            true,
+        ),
+        (
+            Some((
+                "kubectl-annotate",
+                json!({ "f:metadata": { "f:annotations": { "f:neo4j-okta.dev/expires-at": {} } } }),
+            )),
+            true,
+        ),
     ];
     for (foreign, expected) in cases {
         let text = format!("{foreign:?}");
         let meta = secret(n::OPERATOR, foreign);
         assert_eq!(read(&meta).touched.is_some(), expected, "{text}");
-        assert_eq!(read(&pruned(meta)).touched.is_some(), expected, "pruned {text}");
+        assert_eq!(
+            read(&pruned(meta)).touched.is_some(),
+            expected,
+            "pruned {text}"
+        );
     }
 }
 
@@ -64,5 +104,12 @@ fn a_key_that_we_no_longer_own_was_removed_by_somebody() {
         entry.fields_v1.as_mut().unwrap().0["f:data"] = json!({ "f:type": {} });
     }
     assert_eq!(read(&meta).touched.as_deref(), Some("key token is gone"));
-    assert!(read(&ObjectMeta { managed_fields: None, ..meta }).touched.is_some());
+    assert!(
+        read(&ObjectMeta {
+            managed_fields: None,
+            ..meta
+        })
+        .touched
+        .is_some()
+    );
 }

@@ -14,31 +14,49 @@ use crate::api::conditions::Reason;
 
 /// A permission that is lost is left in place for a minute, against slips of
 /// the pen; one that never was is refused at once.
-pub(super) fn not_allowed(desired: &Desired, observed: &Observed, why: &str, now: Timestamp) -> Next {
+pub(super) fn not_allowed(
+    desired: &Desired,
+    observed: &Observed,
+    why: &str,
+    now: Timestamp,
+) -> Next {
     if matches!(observed.token, Slot::Ours(_)) {
         let since = observed.memory.denied_since.unwrap_or(now);
         let deadline = schedule::after(since, PERMISSION_GRACE);
         if now < deadline {
-            return blocked(Reason::NotAllowed, format!("{why}; the app is deactivated a minute after the permission was lost"), Retry::At(deadline));
+            return blocked(
+                Reason::NotAllowed,
+                format!("{why}; the app is deactivated a minute after the permission was lost"),
+                Retry::At(deadline),
+            );
         }
     }
     next(desired, observed, Reason::NotAllowed, why.to_owned())
 }
 
-pub(super) fn next(desired: &Desired, observed: &Observed, reason: Reason, message: String) -> Next {
+pub(super) fn next(
+    desired: &Desired,
+    observed: &Observed,
+    reason: Reason,
+    message: String,
+) -> Next {
     let stands = |message: String| blocked(reason, message, Retry::OnChange);
     if matches!(observed.token, Slot::Ours(_)) {
         return Next::Do(Step::Withdraw);
     }
-    let never = matches!(observed.credentials, Slot::Absent | Slot::Foreign | Slot::Predecessor)
-        && observed.memory.registered.is_none()
+    let never = matches!(
+        observed.credentials,
+        Slot::Absent | Slot::Foreign | Slot::Predecessor
+    ) && observed.memory.registered.is_none()
         && observed.client_id.is_none();
     if never {
         return conflict(desired, observed).unwrap_or_else(|| stands(message));
     }
     // After a restart the status is enough: nothing is asked again.
     let untouched = observed.memory.app == App::Unknown && observed.memory.confirmed.is_none();
-    if untouched && observed.stands_for(reason) && observed.observed_generation == desired.generation
+    if untouched
+        && observed.stands_for(reason)
+        && observed.observed_generation == desired.generation
         && !matches!(&observed.credentials, Slot::Ours(meta) if meta.annotation(super::secret_meta::ANNOTATION_STAGED).is_some())
     {
         return stands(message);
@@ -47,10 +65,19 @@ pub(super) fn next(desired: &Desired, observed: &Observed, reason: Reason, messa
         Located::Look(look) => return look,
         Located::Known(app_id) => app_id,
         Located::Nowhere => return stands(message),
-        Located::Hidden => return blocked(reason, "Okta has the client but shows no app for it; trying again", Retry::Backoff),
+        Located::Hidden => {
+            return blocked(
+                reason,
+                "Okta has the client but shows no app for it; trying again",
+                Retry::Backoff,
+            );
+        }
     };
     let view = match &observed.memory.app {
-        App::Unknown if observed.memory.confirmed == Some(desired.stopped_app().revision()) && observed.stands_for(reason) => {
+        App::Unknown
+            if observed.memory.confirmed == Some(desired.stopped_app().revision())
+                && observed.stands_for(reason) =>
+        {
             return stands(message);
         }
         App::Unknown => return Next::Do(Step::ReadApp { app_id }),
@@ -58,10 +85,16 @@ pub(super) fn next(desired: &Desired, observed: &Observed, reason: Reason, messa
         App::Present(view) => view,
     };
     if !desired.owns(view.marker.as_ref()) {
-        return blocked(Reason::NotOurs, format!("app {app_id} does not carry this account's marker and is left alone"), Retry::OnChange);
+        return blocked(
+            Reason::NotOurs,
+            format!("app {app_id} does not carry this account's marker and is left alone"),
+            Retry::OnChange,
+        );
     }
     if desired.issuer.allow_list && !observed.memory.left {
-        return Next::Do(Step::Leave { client_id: view.client_id.clone() });
+        return Next::Do(Step::Leave {
+            client_id: view.client_id.clone(),
+        });
     }
     // An app that somebody else disabled stays theirs: writing our mark on it
     // would make resuming undo their instruction.

@@ -31,7 +31,10 @@ enum Act {
     AddForeignSecret,
     SwitchDpopOn,
     Method(u8),
-    Reconcile { crash_after: Option<u8>, trouble: Option<Trouble> },
+    Reconcile {
+        crash_after: Option<u8>,
+        trouble: Option<Trouble>,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -64,7 +67,13 @@ fn perform(model: &mut Model, act: &Act) {
         Act::Groups(n) => model.desired.groups = (0..=*n).map(|i| format!("group-{i}")).collect(),
         Act::Label(n) => model.desired.label = format!("label-{n}"),
         Act::Suspend(yes) => model.desired.wish = if *yes { Wish::Suspended } else { Wish::Live },
-        Act::Allow(yes) => model.desired.wish = if *yes { Wish::Live } else { Wish::NotAllowed("no".into()) },
+        Act::Allow(yes) => {
+            model.desired.wish = if *yes {
+                Wish::Live
+            } else {
+                Wish::NotAllowed("no".into())
+            }
+        }
         Act::Renew(n) => model.desired.renew = Some(n.to_string()),
         Act::Restore(n) => model.desired.restore = Some(n.to_string()),
         Act::Pass(seconds) => model.pass(Duration::from_secs(u64::from(*seconds))),
@@ -76,7 +85,10 @@ fn perform(model: &mut Model, act: &Act) {
         Act::AddForeignSecret => model.add_foreign_secret(),
         Act::SwitchDpopOn => model.switch_dpop_on(),
         Act::Method(n) => model.desired.authentication = model::METHODS[usize::from(*n)],
-        Act::Reconcile { crash_after, trouble } => {
+        Act::Reconcile {
+            crash_after,
+            trouble,
+        } => {
             model.reconcile(crash_after.map(usize::from), trouble.clone());
         }
     }
@@ -148,7 +160,19 @@ fn the_first_registration_takes_exactly_these_steps() {
     model.pass(Duration::from_secs(2));
     model.reconcile(None, None);
     let names: Vec<&str> = model.trace.iter().map(Step::name).collect();
-    assert_eq!(names, ["AddFinalizer", "Stage", "CreateApp", "Admit", "Admit", "Mint", "Promote", "Publish"]);
+    assert_eq!(
+        names,
+        [
+            "AddFinalizer",
+            "Stage",
+            "CreateApp",
+            "Admit",
+            "Admit",
+            "Mint",
+            "Promote",
+            "Publish"
+        ]
+    );
 }
 
 #[test]
@@ -181,11 +205,23 @@ fn no_file_of_the_planner_asks_for_the_time_or_knows_a_client() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan");
     for file in std::fs::read_dir(folder).expect("the folder") {
         let path = file.expect("a file").path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().contains("tests")) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains("tests"))
+        {
             continue;
         }
         let text = std::fs::read_to_string(&path).expect("text");
-        for word in ["kube::Client", "kube::Api", "reqwest", "tokio", "Timestamp::now", "SystemTime", "rand::", "async fn"] {
+        for word in [
+            "kube::Client",
+            "kube::Api",
+            "reqwest",
+            "tokio",
+            "Timestamp::now",
+            "SystemTime",
+            "rand::",
+            "async fn",
+        ] {
             assert!(!text.contains(word), "{} has {word}", path.display());
         }
     }

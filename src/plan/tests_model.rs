@@ -15,13 +15,21 @@ use super::super::observed::{Memory, Observed};
 use super::super::schedule::{TokenLife, after};
 use super::super::secret_meta::{self as sm, Meta, Slot};
 use super::super::status::{Outcome, next_status};
-use super::super::step::{Content, Credential, Effect, Minted, Next, OktaSecret, Purpose, Refusal, Retry, Staged, Step};
+use super::super::step::{
+    Content, Credential, Effect, Minted, Next, OktaSecret, Purpose, Refusal, Retry, Staged, Step,
+};
 use super::super::{Blocked, next};
 use crate::api::conditions::Reason;
-use crate::api::{Authentication, Neo4jServiceAccount, Neo4jServiceAccountSpec, Neo4jServiceAccountStatus, OnDelete, OnExternalDisable, names as n};
+use crate::api::{
+    Authentication, Neo4jServiceAccount, Neo4jServiceAccountSpec, Neo4jServiceAccountStatus,
+    OnDelete, OnExternalDisable, names as n,
+};
 
-pub(super) const METHODS: [Authentication; 3] =
-    [Authentication::ClientSecretBasic, Authentication::ClientSecretPost, Authentication::PrivateKeyJwt];
+pub(super) const METHODS: [Authentication; 3] = [
+    Authentication::ClientSecretBasic,
+    Authentication::ClientSecretPost,
+    Authentication::PrivateKeyJwt,
+];
 
 /// What can go wrong with one request to Okta.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +69,10 @@ pub(super) struct Credentials {
 impl Credentials {
     fn content(&self) -> Content {
         Content {
-            live: self.live.as_ref().map(|(id, method, _)| (id.clone(), *method)),
+            live: self
+                .live
+                .as_ref()
+                .map(|(id, method, _)| (id.clone(), *method)),
             staged: self.staged.as_ref().map(|(staged, _)| staged.clone()),
             generation: self.generation,
         }
@@ -133,14 +144,22 @@ impl Model {
     }
 
     pub(super) fn add_foreign_secret(&mut self) {
-        for app in self.apps.iter_mut().filter(|a| a.secrets.len() < 2 && a.method != "private_key_jwt") {
+        for app in self
+            .apps
+            .iter_mut()
+            .filter(|a| a.secrets.len() < 2 && a.method != "private_key_jwt")
+        {
             let id = format!("foreign-{}", app.secrets.len());
             app.secrets.push((id, 0, true));
         }
     }
 
     pub(super) fn our_apps(&self) -> Vec<String> {
-        self.apps.iter().filter(|a| self.desired.owns(a.marker.as_ref())).map(|a| a.id.clone()).collect()
+        self.apps
+            .iter()
+            .filter(|a| self.desired.owns(a.marker.as_ref()))
+            .map(|a| a.id.clone())
+            .collect()
     }
 
     /// Whether the refresh is due, or something else is planned for now.
@@ -153,7 +172,8 @@ impl Model {
         match end {
             Next::Settled { wake } => *wake > self.now,
             Next::Blocked(Blocked { reason, retry, .. }) => {
-                *retry == Retry::OnChange || matches!(reason, Reason::SlotsFull | Reason::InvalidClient)
+                *retry == Retry::OnChange
+                    || matches!(reason, Reason::SlotsFull | Reason::InvalidClient)
             }
             Next::Do(_) => false,
         }
@@ -161,8 +181,16 @@ impl Model {
 
     /// What must hold at every moment.
     pub(super) fn check(&self) {
-        let ours: Vec<&App> = self.apps.iter().filter(|a| self.desired.owns(a.marker.as_ref())).collect();
-        assert!(ours.len() <= 1, "two apps for one account\n{}", self.story());
+        let ours: Vec<&App> = self
+            .apps
+            .iter()
+            .filter(|a| self.desired.owns(a.marker.as_ref()))
+            .collect();
+        assert!(
+            ours.len() <= 1,
+            "two apps for one account\n{}",
+            self.story()
+        );
         for app in &self.apps {
             assert!(app.secrets.len() <= 2);
         }
@@ -176,20 +204,38 @@ impl Model {
         {
             let known = match method {
                 Authentication::PrivateKeyJwt => app.key == Some(*value),
-                Authentication::ClientSecretBasic | Authentication::ClientSecretPost => app.secrets.iter().any(|s| s.1 == *value),
+                Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
+                    app.secrets.iter().any(|s| s.1 == *value)
+                }
             };
-            assert!(known, "Okta does not know the live credentials\n{}", self.story());
+            assert!(
+                known,
+                "Okta does not know the live credentials\n{}",
+                self.story()
+            );
         }
     }
 
     /// What must hold once the account is settled.
     pub(super) fn check_settled(&self) {
-        let app = self.apps.iter().find(|a| self.desired.owns(a.marker.as_ref())).expect("an app");
+        let app = self
+            .apps
+            .iter()
+            .find(|a| self.desired.owns(a.marker.as_ref()))
+            .expect("an app");
         assert!(app.active && !app.dpop, "{app:?}");
-        assert_eq!((&app.label, &app.groups), (&self.desired.label, &self.desired.groups), "{}", self.story());
+        assert_eq!(
+            (&app.label, &app.groups),
+            (&self.desired.label, &self.desired.groups),
+            "{}",
+            self.story()
+        );
         let credentials = self.credentials.as_ref().expect("credentials");
         assert!(credentials.staged.is_none());
-        assert_eq!(credentials.live.as_ref().expect("live").1, self.desired.authentication);
+        assert_eq!(
+            credentials.live.as_ref().expect("live").1,
+            self.desired.authentication
+        );
         let facts = self.observe().token_facts().expect("a token");
         assert_eq!(facts.groups, self.desired.groups);
         assert!(facts.life.expires_at > self.now);
@@ -197,12 +243,26 @@ impl Model {
 
     /// The last steps and where the world stands, for a failing test.
     pub(super) fn story(&self) -> String {
-        let last: Vec<&str> = self.trace.iter().rev().take(40).rev().map(Step::name).collect();
+        let last: Vec<&str> = self
+            .trace
+            .iter()
+            .rev()
+            .take(40)
+            .rev()
+            .map(Step::name)
+            .collect();
         let end = next(&self.desired, &self.observe(), self.now);
         format!(
             "steps: {last:?}\nnext: {end:?}\napps: {:?}\nsecret: {:?}\nvault: {:?}\ntoken: {:?}\nlisted: {:?}\nwish: {:?}\nnow: {}",
-            self.apps, self.credentials.as_ref().map(|c| (&c.meta.annotations, &c.live, &c.staged)), self.vault.as_ref().map(|c| (&c.live, &c.staged)),
-            self.token.as_ref().map(|m| &m.annotations), self.listed, self.desired.wish, self.now
+            self.apps,
+            self.credentials
+                .as_ref()
+                .map(|c| (&c.meta.annotations, &c.live, &c.staged)),
+            self.vault.as_ref().map(|c| (&c.live, &c.staged)),
+            self.token.as_ref().map(|m| &m.annotations),
+            self.listed,
+            self.desired.wish,
+            self.now
         )
     }
 
@@ -216,12 +276,23 @@ impl Model {
         if self.finalizer {
             object.metadata.finalizers = Some(vec![n::FINALIZER_ACCOUNT.to_owned()]);
         }
-        Observed::new(&object, &self.desired, slot(self.credentials.as_ref().map(|c| &c.meta)), slot(self.token.as_ref()), memory, self.now)
+        Observed::new(
+            &object,
+            &self.desired,
+            slot(self.credentials.as_ref().map(|c| &c.meta)),
+            slot(self.token.as_ref()),
+            memory,
+            self.now,
+        )
     }
 
     /// One reconcile, as the shell runs it. With `crash_after` the process ends
     /// after that many steps: memory is lost and no status is written.
-    pub(super) fn reconcile(&mut self, crash_after: Option<usize>, mut trouble: Option<Trouble>) -> Next {
+    pub(super) fn reconcile(
+        &mut self,
+        crash_after: Option<usize>,
+        mut trouble: Option<Trouble>,
+    ) -> Next {
         let mut observed = self.observe();
         let mut done = 0;
         loop {
@@ -244,15 +315,23 @@ impl Model {
             done += 1;
             self.trace.push(step.clone());
             let to_okta = !is_local(&step);
-            let failed = to_okta && (self.okta_down || trouble.take_if(|_| true).is_some_and(|t| {
-                if t == Trouble::LostAfter {
-                    let _ = self.carry_out(&step, &observed);
-                }
-                true
-            }));
+            let failed = to_okta
+                && (self.okta_down
+                    || trouble.take_if(|_| true).is_some_and(|t| {
+                        if t == Trouble::LostAfter {
+                            let _ = self.carry_out(&step, &observed);
+                        }
+                        true
+                    }));
             if failed {
                 observed = observed.absorb_failure(&step);
-                self.finish(&observed, &Outcome::Failed { reason: Reason::OktaUnreachable, message: "away".into() });
+                self.finish(
+                    &observed,
+                    &Outcome::Failed {
+                        reason: Reason::OktaUnreachable,
+                        message: "away".into(),
+                    },
+                );
                 return Next::Do(step);
             }
             let effect = self.carry_out(&step, &observed);
@@ -261,7 +340,13 @@ impl Model {
     }
 
     fn finish(&mut self, observed: &Observed, outcome: &Outcome) {
-        let status = next_status(self.status.as_ref(), &self.desired, observed, outcome, self.now);
+        let status = next_status(
+            self.status.as_ref(),
+            &self.desired,
+            observed,
+            outcome,
+            self.now,
+        );
         if self.status.as_ref() != Some(&status) {
             self.status = Some(status);
             self.writes += 1;
@@ -274,7 +359,10 @@ impl Model {
     }
 
     fn view(&self, app: &App, spec: &AppSpec) -> AppView {
-        let described = app.label == spec.label && app.groups == spec.groups && app.marker.as_ref() == Some(&spec.marker) && !app.dpop;
+        let described = app.label == spec.label
+            && app.groups == spec.groups
+            && app.marker.as_ref() == Some(&spec.marker)
+            && !app.dpop;
         AppView {
             id: app.id.clone(),
             client_id: app.client_id.clone(),
@@ -302,15 +390,31 @@ impl Model {
             }
             Step::ReadCredentials => {
                 self.vault.clone_from(&self.credentials);
-                let content = self.credentials.as_ref().map(Credentials::content).unwrap_or_default();
-                Effect::CredentialsRead { meta: self.credentials.as_ref().map(|c| c.meta.clone()), content, edited: false }
+                let content = self
+                    .credentials
+                    .as_ref()
+                    .map(Credentials::content)
+                    .unwrap_or_default();
+                Effect::CredentialsRead {
+                    meta: self.credentials.as_ref().map(|c| c.meta.clone()),
+                    content,
+                    edited: false,
+                }
             }
             Step::ReadToken => Effect::TokenRead { intact: true },
             Step::Stage(staged) => {
                 let before = self.vault.clone().unwrap_or_default();
-                let live = if staged.purpose == Purpose::Create { None } else { before.live };
+                let live = if staged.purpose == Purpose::Create {
+                    None
+                } else {
+                    before.live
+                };
                 self.next_value += 1;
-                let generation = if live.is_some() { before.generation } else { staged.generation };
+                let generation = if live.is_some() {
+                    before.generation
+                } else {
+                    staged.generation
+                };
                 let mut notes = vec![(sm::ANNOTATION_STAGED, Some("true".to_owned()))];
                 if live.is_none() {
                     notes.push((n::ANNOTATION_CLIENT_ID, None));
@@ -318,7 +422,12 @@ impl Model {
                 if staged.purpose == Purpose::Create {
                     notes.push((n::ANNOTATION_RESTORE, self.desired.restore.clone()));
                 }
-                self.write(live, Some((staged.clone(), self.next_value)), generation, notes)
+                self.write(
+                    live,
+                    Some((staged.clone(), self.next_value)),
+                    generation,
+                    notes,
+                )
             }
             Step::Promote => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
@@ -326,7 +435,12 @@ impl Model {
                 if staged.purpose == Purpose::Add {
                     notes.push((sm::ANNOTATION_RETIRE, Some("true".to_owned())));
                 }
-                self.write(Some((staged.client_id.clone(), staged.authentication, value)), None, staged.generation, notes)
+                self.write(
+                    Some((staged.client_id.clone(), staged.authentication, value)),
+                    None,
+                    staged.generation,
+                    notes,
+                )
             }
             Step::RewriteCredentials => {
                 let held = self.vault.clone().expect("a vault");
@@ -335,8 +449,18 @@ impl Model {
                 self.write(Some(live), None, held.generation, notes)
             }
             Step::Publish => {
-                let Some(Minted { outcome: Ok(life), .. }) = &observed.memory.minted else { panic!("published without a fit token") };
-                let client_id = self.vault.as_ref().and_then(|v| v.live.clone()).expect("live").0;
+                let Some(Minted {
+                    outcome: Ok(life), ..
+                }) = &observed.memory.minted
+                else {
+                    panic!("published without a fit token")
+                };
+                let client_id = self
+                    .vault
+                    .as_ref()
+                    .and_then(|v| v.live.clone())
+                    .expect("live")
+                    .0;
                 let meta = self.token_meta(*life, client_id, observed.memory.confirmed.clone());
                 self.token = Some(meta.clone());
                 Effect::TokenWritten { meta }
@@ -345,9 +469,15 @@ impl Model {
                 self.token = None;
                 Effect::TokenRemoved
             }
-            Step::Mark { which, labels, annotations } => {
+            Step::Mark {
+                which,
+                labels,
+                annotations,
+            } => {
                 let meta = match which {
-                    super::super::step::Which::Credentials => &mut self.credentials.as_mut().expect("credentials").meta,
+                    super::super::step::Which::Credentials => {
+                        &mut self.credentials.as_mut().expect("credentials").meta
+                    }
                     super::super::step::Which::Token => self.token.as_mut().expect("a token"),
                 };
                 meta.labels.extend(labels.clone());
@@ -357,11 +487,19 @@ impl Model {
                         None => meta.annotations.remove(key),
                     };
                 }
-                Effect::Marked { which: *which, meta: meta.clone() }
+                Effect::Marked {
+                    which: *which,
+                    meta: meta.clone(),
+                }
             }
-            Step::FindClient { client_id } => Effect::ClientFound(self.apps.iter().any(|a| a.client_id == *client_id)),
+            Step::FindClient { client_id } => {
+                Effect::ClientFound(self.apps.iter().any(|a| a.client_id == *client_id))
+            }
             Step::FindApp { label, client_id } => {
-                let found = self.apps.iter().find(|a| a.client_id == *client_id && label.as_ref().is_none_or(|l| a.label.starts_with(l)));
+                let found = self.apps.iter().find(|a| {
+                    a.client_id == *client_id
+                        && label.as_ref().is_none_or(|l| a.label.starts_with(l))
+                });
                 Effect::AppFound(found.map(|a| self.view(a, &spec)))
             }
             Step::CreateApp => {
@@ -379,7 +517,11 @@ impl Model {
                     label: staged.label,
                     groups: spec.groups.clone(),
                     marker: Some(spec.marker.clone()),
-                    secrets: if key { Vec::new() } else { vec![("ocs1".to_owned(), value, true)] },
+                    secrets: if key {
+                        Vec::new()
+                    } else {
+                        vec![("ocs1".to_owned(), value, true)]
+                    },
                     key: key.then_some(value),
                 };
                 let view = self.view(&app, &spec);
@@ -391,7 +533,9 @@ impl Model {
                 Effect::App(app.map(|a| self.view(a, &spec)))
             }
             Step::UpdateApp { app_id } => {
-                let Some(app) = self.app(app_id) else { return Effect::App(None) };
+                let Some(app) = self.app(app_id) else {
+                    return Effect::App(None);
+                };
                 app.label.clone_from(&spec.label);
                 app.groups.clone_from(&spec.groups);
                 app.marker = Some(spec.marker.clone());
@@ -413,45 +557,73 @@ impl Model {
                 Effect::Deactivated
             }
             Step::DeleteApp { app_id } => {
-                assert!(self.app(app_id).is_none_or(|a| !a.active), "Okta deletes inactive apps only");
+                assert!(
+                    self.app(app_id).is_none_or(|a| !a.active),
+                    "Okta deletes inactive apps only"
+                );
                 self.apps.retain(|a| a.id != *app_id);
                 Effect::AppGone
             }
             Step::ListSecrets { app_id } => {
                 let vault = self.vault.clone().unwrap_or_default();
-                let secrets = self.app(app_id).map(|a| a.secrets.clone()).unwrap_or_default();
-                Effect::Secrets(secrets.into_iter().map(|(id, value, active)| OktaSecret {
-                    staged: vault.staged.as_ref().is_some_and(|(_, v)| *v == value),
-                    live: vault.live.as_ref().is_some_and(|(_, _, v)| *v == value),
-                    id,
-                    active,
-                }).collect())
+                let secrets = self
+                    .app(app_id)
+                    .map(|a| a.secrets.clone())
+                    .unwrap_or_default();
+                Effect::Secrets(
+                    secrets
+                        .into_iter()
+                        .map(|(id, value, active)| OktaSecret {
+                            staged: vault.staged.as_ref().is_some_and(|(_, v)| *v == value),
+                            live: vault.live.as_ref().is_some_and(|(_, _, v)| *v == value),
+                            id,
+                            active,
+                        })
+                        .collect(),
+                )
             }
             Step::AddSecret { app_id } => {
                 let (_, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
-                let Some(app) = self.app(app_id) else { return Effect::App(None) };
+                let Some(app) = self.app(app_id) else {
+                    return Effect::App(None);
+                };
                 assert!(app.secrets.len() < 2, "Okta keeps two");
                 app.secrets.push((format!("ocs{value}"), value, true));
                 Effect::SecretsChanged
             }
             Step::DeactivateSecret { app_id, secret_id } => {
                 let app = self.app(app_id).expect("the app");
-                assert!(app.secrets.iter().filter(|s| s.2).count() > 1, "Okta keeps one active");
-                app.secrets.iter_mut().filter(|s| s.0 == *secret_id).for_each(|s| s.2 = false);
+                assert!(
+                    app.secrets.iter().filter(|s| s.2).count() > 1,
+                    "Okta keeps one active"
+                );
+                app.secrets
+                    .iter_mut()
+                    .filter(|s| s.0 == *secret_id)
+                    .for_each(|s| s.2 = false);
                 Effect::SecretsChanged
             }
             Step::DeleteSecret { app_id, secret_id } => {
                 let app = self.app(app_id).expect("the app");
-                assert!(app.secrets.iter().any(|s| s.0 == *secret_id && !s.2), "Okta deletes inactive ones only");
+                assert!(
+                    app.secrets.iter().any(|s| s.0 == *secret_id && !s.2),
+                    "Okta deletes inactive ones only"
+                );
                 app.secrets.retain(|s| s.0 != *secret_id);
                 Effect::SecretsChanged
             }
             Step::ReplaceCredentials { app_id } => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
-                let Some(app) = self.app(app_id) else { return Effect::App(None) };
+                let Some(app) = self.app(app_id) else {
+                    return Effect::App(None);
+                };
                 app.method = method_name(staged.authentication);
                 let key = staged.authentication == Authentication::PrivateKeyJwt;
-                app.secrets = if key { Vec::new() } else { vec![(format!("ocs{value}"), value, true)] };
+                app.secrets = if key {
+                    Vec::new()
+                } else {
+                    vec![(format!("ocs{value}"), value, true)]
+                };
                 app.key = key.then_some(value);
                 Effect::Replaced
             }
@@ -474,15 +646,25 @@ impl Model {
     fn mint(&mut self, credential: Credential) -> Effect {
         let vault = self.vault.clone().expect("a vault");
         let (client_id, method, value) = match credential {
-            Credential::Staged => vault.staged.map(|(s, v)| (s.client_id, s.authentication, v)).expect("staged"),
+            Credential::Staged => vault
+                .staged
+                .map(|(s, v)| (s.client_id, s.authentication, v))
+                .expect("staged"),
             Credential::Live => vault.live.expect("live"),
         };
-        let app = self.apps.iter().find(|a| a.client_id == client_id && a.active && a.method == method_name(method));
+        let app = self
+            .apps
+            .iter()
+            .find(|a| a.client_id == client_id && a.active && a.method == method_name(method));
         let right = app.is_some_and(|a| match method {
             Authentication::PrivateKeyJwt => a.key == Some(value),
-            Authentication::ClientSecretBasic | Authentication::ClientSecretPost => a.secrets.iter().any(|s| s.1 == value && s.2),
+            Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
+                a.secrets.iter().any(|s| s.1 == value && s.2)
+            }
         });
-        let Some(app) = app.filter(|_| right) else { return Effect::MintRefused(Refusal::InvalidClient) };
+        let Some(app) = app.filter(|_| right) else {
+            return Effect::MintRefused(Refusal::InvalidClient);
+        };
         if app.dpop {
             return Effect::MintRefused(Refusal::Other("invalid_dpop_proof".into()));
         }
@@ -490,14 +672,25 @@ impl Model {
             return Effect::MintRefused(Refusal::AccessDenied("no_matching_policy".into()));
         }
         let outcome = if app.groups == self.desired.groups {
-            Ok(TokenLife::new(self.now, Duration::from_secs(3600), &self.desired.account.uid))
+            Ok(TokenLife::new(
+                self.now,
+                Duration::from_secs(3600),
+                &self.desired.account.uid,
+            ))
         } else {
             Err(super::super::check::Flaw::Groups("old groups".into()))
         };
-        Effect::Minted(Minted { credential, outcome })
+        Effect::Minted(Minted {
+            credential,
+            outcome,
+        })
     }
 
-    fn proved(&self, client_id: &str, method: Authentication) -> Vec<(&'static str, Option<String>)> {
+    fn proved(
+        &self,
+        client_id: &str,
+        method: Authentication,
+    ) -> Vec<(&'static str, Option<String>)> {
         vec![
             (sm::ANNOTATION_STAGED, None),
             (n::ANNOTATION_CLIENT_ID, Some(client_id.to_owned())),
@@ -506,18 +699,34 @@ impl Model {
         ]
     }
 
-    fn write(&mut self, live: Option<(String, Authentication, Value)>, staged: Option<(Staged, Value)>, generation: u32, notes: Vec<(&'static str, Option<String>)>) -> Effect {
-        let mut meta = self.credentials.as_ref().map(|c| c.meta.clone()).unwrap_or_default();
+    fn write(
+        &mut self,
+        live: Option<(String, Authentication, Value)>,
+        staged: Option<(Staged, Value)>,
+        generation: u32,
+        notes: Vec<(&'static str, Option<String>)>,
+    ) -> Effect {
+        let mut meta = self
+            .credentials
+            .as_ref()
+            .map(|c| c.meta.clone())
+            .unwrap_or_default();
         meta.labels.extend(self.desired.credentials.labels.clone());
         meta.version = self.writes.to_string();
-        meta.annotations.insert(sm::ANNOTATION_DATA.to_owned(), self.writes.to_string());
+        meta.annotations
+            .insert(sm::ANNOTATION_DATA.to_owned(), self.writes.to_string());
         for (key, value) in notes {
             match value {
                 Some(value) => meta.annotations.insert(key.to_owned(), value),
                 None => meta.annotations.remove(key),
             };
         }
-        let credentials = Credentials { meta: meta.clone(), live, staged, generation };
+        let credentials = Credentials {
+            meta: meta.clone(),
+            live,
+            staged,
+            generation,
+        };
         let content = credentials.content();
         self.vault = Some(credentials.clone());
         self.credentials = Some(credentials);
@@ -529,29 +738,65 @@ impl Model {
         let groups: Vec<&str> = self.desired.groups.iter().map(String::as_str).collect();
         let mut annotations = BTreeMap::from([
             (n::ANNOTATION_CLIENT_ID.to_owned(), client_id),
-            (n::ANNOTATION_ISSUED_AT.to_owned(), life.issued_at.to_string()),
-            (n::ANNOTATION_EXPIRES_AT.to_owned(), life.expires_at.to_string()),
-            (n::ANNOTATION_REFRESH_AT.to_owned(), life.refresh_at.to_string()),
+            (
+                n::ANNOTATION_ISSUED_AT.to_owned(),
+                life.issued_at.to_string(),
+            ),
+            (
+                n::ANNOTATION_EXPIRES_AT.to_owned(),
+                life.expires_at.to_string(),
+            ),
+            (
+                n::ANNOTATION_REFRESH_AT.to_owned(),
+                life.refresh_at.to_string(),
+            ),
             (n::ANNOTATION_GROUPS.to_owned(), groups.join(",")),
         ]);
-        annotations.extend(self.desired.renew.clone().map(|r| (n::ANNOTATION_RENEW.to_owned(), r)));
+        annotations.extend(
+            self.desired
+                .renew
+                .clone()
+                .map(|r| (n::ANNOTATION_RENEW.to_owned(), r)),
+        );
         annotations.extend(revision.map(|r| (sm::ANNOTATION_APP_REVISION.to_owned(), r)));
-        Meta { version: self.writes.to_string(), labels: self.desired.token.labels.clone(), annotations, ..before }
+        Meta {
+            version: self.writes.to_string(),
+            labels: self.desired.token.labels.clone(),
+            annotations,
+            ..before
+        }
     }
 }
 
 fn is_local(step: &Step) -> bool {
     matches!(
         step,
-        Step::AddFinalizer | Step::RemoveFinalizer | Step::ReadCredentials | Step::ReadToken | Step::Stage(_) | Step::Promote
-            | Step::RewriteCredentials | Step::Publish | Step::Withdraw | Step::Mark { .. } | Step::Admit { .. } | Step::Leave { .. }
+        Step::AddFinalizer
+            | Step::RemoveFinalizer
+            | Step::ReadCredentials
+            | Step::ReadToken
+            | Step::Stage(_)
+            | Step::Promote
+            | Step::RewriteCredentials
+            | Step::Publish
+            | Step::Withdraw
+            | Step::Mark { .. }
+            | Step::Admit { .. }
+            | Step::Leave { .. }
     )
 }
 
 fn is_read(step: &Step) -> bool {
     matches!(
         step,
-        Step::ReadCredentials | Step::ReadToken | Step::FindClient { .. } | Step::FindApp { .. } | Step::ReadApp { .. } | Step::ListSecrets { .. } | Step::Admit { .. } | Step::Leave { .. }
+        Step::ReadCredentials
+            | Step::ReadToken
+            | Step::FindClient { .. }
+            | Step::FindApp { .. }
+            | Step::ReadApp { .. }
+            | Step::ListSecrets { .. }
+            | Step::Admit { .. }
+            | Step::Leave { .. }
     )
 }
 
@@ -561,9 +806,17 @@ fn spec() -> Neo4jServiceAccountSpec {
 
 fn desired() -> Desired {
     let labels = BTreeMap::from([(n::LABEL_MANAGED_BY.to_owned(), n::OPERATOR.to_owned())]);
-    let secret = |name: &str| SecretSpec { name: name.to_owned(), labels: labels.clone(), annotations: BTreeMap::new() };
+    let secret = |name: &str| SecretSpec {
+        name: name.to_owned(),
+        labels: labels.clone(),
+        annotations: BTreeMap::new(),
+    };
     Desired {
-        account: AccountRef { namespace: "payments".into(), name: "etl".into(), uid: "9d1e7f3a-0000".into() },
+        account: AccountRef {
+            namespace: "payments".into(),
+            name: "etl".into(),
+            uid: "9d1e7f3a-0000".into(),
+        },
         generation: 1,
         wish: Wish::Live,
         groups: ["group-0".to_owned()].into(),

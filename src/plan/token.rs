@@ -16,10 +16,18 @@ use crate::api::conditions::Reason;
 /// nothing about the account's identity is in question.
 pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
     let facts = o.token_facts()?;
-    let usable = matches!(o.credentials, Slot::Ours(_)) && o.content().is_none_or(|c| c.staged.is_none() && c.live.is_some());
+    let usable = matches!(o.credentials, Slot::Ours(_))
+        && o.content()
+            .is_none_or(|c| c.staged.is_none() && c.live.is_some());
     let touched = matches!(&o.token, Slot::Ours(meta) if meta.touched.is_some());
     let unfit = o.memory.minted.as_ref().is_some_and(|m| m.outcome.is_err());
-    if !usable || touched || facts.groups != d.groups || now < facts.life.refresh_at || o.memory.refused.is_some() || unfit {
+    if !usable
+        || touched
+        || facts.groups != d.groups
+        || now < facts.life.refresh_at
+        || o.memory.refused.is_some()
+        || unfit
+    {
         return None;
     }
     token(d, o, now)
@@ -50,7 +58,8 @@ pub(super) fn token(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
             // Held up for so long that it is due itself: ask again.
             Ok(_) => {}
             Err(flaw) => {
-return Some(flawed(o, flaw, now));            }
+                return Some(flawed(o, flaw, now));
+            }
         }
     }
     let need = need(d, o, now)?;
@@ -65,7 +74,9 @@ return Some(flawed(o, flaw, now));            }
     }
     if need == Need::ByTenant {
         let mut tat = o.memory.mint_tat;
-        if let Some(earliest) = schedule::allow_at(&mut tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST) {
+        if let Some(earliest) =
+            schedule::allow_at(&mut tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST)
+        {
             return Some(blocked(
                 Reason::Progressing,
                 "a new token is asked for once a minute at most",
@@ -87,15 +98,25 @@ enum Need {
 }
 
 fn need(d: &Desired, o: &Observed, now: Timestamp) -> Option<Need> {
-    let Slot::Ours(meta) = &o.token else { return Some(Need::ByTenant) };
+    let Slot::Ours(meta) = &o.token else {
+        return Some(Need::ByTenant);
+    };
     if meta.touched.is_some() && meta.touched != o.memory.looked_token {
         return Some(Need::Look);
     }
-    let Some(facts) = TokenFacts::read(meta) else { return Some(Need::ByTenant) };
+    let Some(facts) = TokenFacts::read(meta) else {
+        return Some(Need::ByTenant);
+    };
     if now >= facts.life.refresh_at {
         return Some(Need::Due);
     }
-    let TokenFacts { client_id, life: _, groups, renew, app_revision: _ } = facts;
+    let TokenFacts {
+        client_id,
+        life: _,
+        groups,
+        renew,
+        app_revision: _,
+    } = facts;
     let current = o.known_client_id();
     let changed = o.memory.token_damaged
         || groups != d.groups
@@ -127,7 +148,11 @@ fn flawed(o: &Observed, flaw: &Flaw, now: Timestamp) -> Next {
         Flaw::Lifetime(_) => Reason::ShadowedByPolicy,
         Flaw::Groups(_) | Flaw::Other(_) => Reason::TokenRefused,
     };
-    blocked(reason, format!("the token is not published: {}", flaw.message()), Retry::Backoff)
+    blocked(
+        reason,
+        format!("the token is not published: {}", flaw.message()),
+        Retry::Backoff,
+    )
 }
 
 /// While Okta settles: wait a little. The last answer is forgotten before the
@@ -146,14 +171,22 @@ fn refused(d: &Desired, o: &Observed, refusal: &Refusal, now: Timestamp) -> Opti
         return Some(settle(now));
     }
     // Wrong credentials, or did somebody disable or change the app? Ask.
-    let ask = if matches!(refusal, Refusal::AccessDenied(_)) { None } else { look(o) };
+    let ask = if matches!(refusal, Refusal::AccessDenied(_)) {
+        None
+    } else {
+        look(o)
+    };
     ask.or_else(|| Some(self::refusal(d, refusal)))
 }
 
 /// Asks for the client to be listed in the access policy, unless that is known.
 pub(super) fn admit(d: &Desired, o: &Observed, client_id: &str) -> Option<Next> {
     let ask = d.issuer.allow_list && o.memory.admitted.is_none() && o.memory.minted.is_none();
-    ask.then(|| Next::Do(Step::Admit { client_id: client_id.to_owned() }))
+    ask.then(|| {
+        Next::Do(Step::Admit {
+            client_id: client_id.to_owned(),
+        })
+    })
 }
 
 /// The client is known not to be listed yet.
@@ -165,7 +198,11 @@ pub(super) fn waiting(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next>
     Some(blocked(
         Reason::WaitingForAdmission,
         "the app is registered and waits for the issuer to list it in the access policy",
-        if o.settling(now) { soon } else { Retry::Backoff },
+        if o.settling(now) {
+            soon
+        } else {
+            Retry::Backoff
+        },
     ))
 }
 

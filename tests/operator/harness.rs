@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer, crds, names as n};
 use neo4j_okta_operator::clock::Clock;
@@ -23,27 +22,27 @@ use tokio::task::JoinHandle;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 /// How long a test waits for what has to happen; no test judges a timing.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that one test plays with.
-pub struct World {
-    pub cluster: &'static ControlPlane,
-    pub client: Client,
-    pub okta: Emulator,
-    pub clock: Clock,
-    pub namespace: String,
-    pub metrics: Metrics,
+pub(crate) struct World {
+    pub(crate) cluster: &'static ControlPlane,
+    pub(crate) client: Client,
+    pub(crate) okta: Emulator,
+    pub(crate) clock: Clock,
+    pub(crate) namespace: String,
+    pub(crate) metrics: Metrics,
     operators: Vec<Running>,
     _turn: MutexGuard<'static, ()>,
 }
 
-pub struct Running {
+pub(crate) struct Running {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
@@ -59,7 +58,7 @@ impl Drop for Running {
 
 impl World {
     /// A world with an issuer named `default` and a running operator.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let mut world = Self::without_operator().await;
         world.issuer(json!({})).await;
         world.start_operator().await;
@@ -67,16 +66,21 @@ impl World {
     }
 
     /// A world without issuer and operator.
-    pub async fn without_operator() -> Self {
+    pub(crate) async fn without_operator() -> Self {
         if let Ok(filter) = std::env::var("LOG") {
-            neo4j_okta_operator::telemetry::init(neo4j_okta_operator::cli::LogFormat::Text, &filter);
+            neo4j_okta_operator::telemetry::init(
+                neo4j_okta_operator::cli::LogFormat::Text,
+                &filter,
+            );
         }
         let turn = ONE_AT_A_TIME.lock().await;
         let cluster = control_plane().await;
         let client = cluster.client();
         install(cluster).await;
         clean(&client).await;
-        let okta = Emulator::start(Config::default()).await.expect("an emulator");
+        let okta = Emulator::start(Config::default())
+            .await
+            .expect("an emulator");
         let namespace = cluster.namespace("payments").await;
         let world = Self {
             cluster,
@@ -92,13 +96,13 @@ impl World {
         world
     }
 
-    pub async fn start_operator(&mut self) {
+    pub(crate) async fn start_operator(&mut self) {
         let running = self.operator(None).await;
         self.operators.push(running);
     }
 
     /// Another operator; the caller stops it.
-    pub async fn operator(&self, after_step: Option<AfterStep>) -> Running {
+    pub(crate) async fn operator(&self, after_step: Option<AfterStep>) -> Running {
         let client = self.cluster.operator_client().await;
         let settings = Settings {
             namespace: OPERATOR_NAMESPACE.to_owned(),
@@ -109,34 +113,44 @@ impl World {
             after_step,
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let operator = Operator::new(client, settings, async move { drop(stopped.await) }).await.expect("an operator");
-        Running { stop: Some(stop), task: tokio::spawn(operator.run()) }
+        let operator = Operator::new(client, settings, async move { drop(stopped.await) })
+            .await
+            .expect("an operator");
+        Running {
+            stop: Some(stop),
+            task: tokio::spawn(operator.run()),
+        }
     }
 
-    pub async fn stop_operators(&mut self) {
+    pub(crate) async fn stop_operators(&mut self) {
         for running in self.operators.drain(..) {
             running.stop().await;
         }
     }
 
     /// Lets time pass, for Okta and the operator alike.
-    pub fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         self.okta.clock().advance(time);
         self.clock.advance(time);
     }
 
-    pub async fn sign_in_secret(&self, token: &str) {
+    pub(crate) async fn sign_in_secret(&self, token: &str) {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": { "name": "okta", "annotations": { "neo4j-okta.dev/allow-host": "127.0.0.1" } },
             "stringData": { "token": token },
         });
-        apply(&Api::<Secret>::namespaced(self.client.clone(), OPERATOR_NAMESPACE), "okta", &secret).await;
+        apply(
+            &Api::<Secret>::namespaced(self.client.clone(), OPERATOR_NAMESPACE),
+            "okta",
+            &secret,
+        )
+        .await;
     }
 
     /// Applies the issuer `default`: a managed server of its own, everything
     /// allowed in the test's namespace. `change` is merged over that.
-    pub async fn issuer(&self, change: Value) {
+    pub(crate) async fn issuer(&self, change: Value) {
         let mut issuer = json!({
             "apiVersion": "neo4j-okta.dev/v1alpha1", "kind": "OktaIssuer", "metadata": { "name": "default" },
             "spec": {
@@ -151,21 +165,21 @@ impl World {
         apply(&self.issuers(), "default", &issuer).await;
     }
 
-    pub fn issuers(&self) -> Api<OktaIssuer> {
+    pub(crate) fn issuers(&self) -> Api<OktaIssuer> {
         Api::all(self.client.clone())
     }
 
-    pub fn accounts(&self) -> Api<Neo4jServiceAccount> {
+    pub(crate) fn accounts(&self) -> Api<Neo4jServiceAccount> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub fn secrets(&self) -> Api<Secret> {
+    pub(crate) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// Applies an account with group `neo4j_reader`; `change` is merged over its
     /// spec.
-    pub async fn account(&self, name: &str, change: Value) {
+    pub(crate) async fn account(&self, name: &str, change: Value) {
         let mut spec = json!({ "groups": ["neo4j_reader"] });
         merge(&mut spec, &change);
         let account = json!({
@@ -175,15 +189,27 @@ impl World {
         apply(&self.accounts(), name, &account).await;
     }
 
-    pub async fn annotate(&self, name: &str, key: &str, value: &str) {
+    pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
         let patch = json!({ "metadata": { "annotations": { key: value } } });
-        self.accounts().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.expect("annotated");
+        self.accounts()
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .expect("annotated");
     }
 
     /// Waits until the account is as `wanted` says.
-    pub async fn account_is(&self, name: &str, what: &str, wanted: impl Fn(&Neo4jServiceAccount) -> bool) -> Neo4jServiceAccount {
+    pub(crate) async fn account_is(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&Neo4jServiceAccount) -> bool,
+    ) -> Neo4jServiceAccount {
         until(what, async || {
-            let account = self.accounts().get_opt(name).await.expect("the API server answers");
+            let account = self
+                .accounts()
+                .get_opt(name)
+                .await
+                .expect("the API server answers");
             match account {
                 Some(account) if wanted(&account) => Ok(account),
                 other => Err(other.map(|a| a.status)),
@@ -192,64 +218,98 @@ impl World {
         .await
     }
 
-    pub async fn ready(&self, name: &str) -> Neo4jServiceAccount {
-        self.account_is(name, "ready", |a| condition(a, "Ready").is_some_and(|(s, _)| s == "True")).await
+    pub(crate) async fn ready(&self, name: &str) -> Neo4jServiceAccount {
+        self.account_is(name, "ready", |a| {
+            condition(a, "Ready").is_some_and(|(s, _)| s == "True")
+        })
+        .await
     }
 
     /// Waits until a condition has this status and reason.
-    pub async fn has(&self, name: &str, type_: &str, status: &str, reason: &str) -> Neo4jServiceAccount {
+    pub(crate) async fn has(
+        &self,
+        name: &str,
+        type_: &str,
+        status: &str,
+        reason: &str,
+    ) -> Neo4jServiceAccount {
         let what = format!("{type_}={status}/{reason}");
-        self.account_is(name, &what, |a| condition(a, type_) == Some((status.to_owned(), reason.to_owned()))).await
+        self.account_is(name, &what, |a| {
+            condition(a, type_) == Some((status.to_owned(), reason.to_owned()))
+        })
+        .await
     }
 
-    pub async fn issuer_has(&self, type_: &str, status: &str, reason: &str) -> OktaIssuer {
+    pub(crate) async fn issuer_has(&self, type_: &str, status: &str, reason: &str) -> OktaIssuer {
         let what = format!("issuer {type_}={status}/{reason}");
         until(&what, async || {
             let issuer = self.issuers().get("default").await.expect("the issuer");
             let conditions = issuer.status.clone().unwrap_or_default().conditions;
-            let found = conditions.iter().any(|c| c.type_ == type_ && c.status == status && c.reason == reason);
+            let found = conditions
+                .iter()
+                .any(|c| c.type_ == type_ && c.status == status && c.reason == reason);
             if found { Ok(issuer) } else { Err(conditions) }
         })
         .await
     }
 
-    pub async fn data(&self, secret: &str) -> BTreeMap<String, String> {
+    pub(crate) async fn data(&self, secret: &str) -> BTreeMap<String, String> {
         let secret = self.secrets().get(secret).await.expect("the Secret");
         let text = |b: k8s_openapi::ByteString| String::from_utf8(b.0).expect("text");
-        secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, text(v))).collect()
+        secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(k, v)| (k, text(v)))
+            .collect()
     }
 
-    pub async fn token(&self, account: &str) -> String {
-        self.data(&format!("{account}{}", n::SUFFIX_TOKEN)).await.remove("token").expect("a token")
+    pub(crate) async fn token(&self, account: &str) -> String {
+        self.data(&format!("{account}{}", n::SUFFIX_TOKEN))
+            .await
+            .remove("token")
+            .expect("a token")
     }
 
     /// The claims of the published token, its signature checked against the
     /// emulator's JWKS as Neo4j would.
-    pub async fn claims(&self, account: &str) -> Value {
+    pub(crate) async fn claims(&self, account: &str) -> Value {
         let token = self.token(account).await;
         self.verified(&token).await
     }
 
-    pub async fn verified(&self, token: &str) -> Value {
+    pub(crate) async fn verified(&self, token: &str) -> Value {
         let issuer = self.issuers().get("default").await.expect("the issuer");
         let jwks = issuer.status.expect("a status").jwks_uri.expect("a JWKS");
-        let keys: jsonwebtoken::jwk::JwkSet = reqwest::get(jwks).await.expect("keys").json().await.expect("a JWK set");
+        let keys: jsonwebtoken::jwk::JwkSet = reqwest::get(jwks)
+            .await
+            .expect("keys")
+            .json()
+            .await
+            .expect("a JWK set");
         let header = jsonwebtoken::decode_header(token).expect("a JWT");
         let key = keys.find(&header.kid.expect("a kid")).expect("a known key");
         let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
         validation.validate_exp = false; // the emulator's clock is not ours
         validation.set_audience(&["neo4j"]);
         let key = jsonwebtoken::DecodingKey::from_jwk(key).expect("an RSA key");
-        jsonwebtoken::decode::<Value>(token, &key, &validation).expect("a valid signature").claims
+        jsonwebtoken::decode::<Value>(token, &key, &validation)
+            .expect("a valid signature")
+            .claims
     }
 
     /// Asks Okta for a token with the published credentials, as a workload does.
-    pub async fn signs_in(&self, account: &str) -> bool {
-        let data = self.data(&format!("{account}{}", n::SUFFIX_CREDENTIALS)).await;
+    pub(crate) async fn signs_in(&self, account: &str) -> bool {
+        let data = self
+            .data(&format!("{account}{}", n::SUFFIX_CREDENTIALS))
+            .await;
         let answer = reqwest::Client::new()
             .post(&data["token_endpoint"])
             .basic_auth(&data["client_id"], data.get("client_secret"))
-            .form(&[("grant_type", "client_credentials"), ("scope", &data["scope"])])
+            .form(&[
+                ("grant_type", "client_credentials"),
+                ("scope", &data["scope"]),
+            ])
             .send()
             .await
             .expect("an answer");
@@ -257,12 +317,19 @@ impl World {
     }
 
     /// Waits until nothing has changed for two seconds.
-    pub async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         let mut last = (0, String::new());
         let mut same = 0;
         for _ in 0..PATIENCE.as_secs() * 2 {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            let versions: Vec<String> = self.accounts().list(&ListParams::default()).await.expect("accounts").iter().filter_map(ResourceExt::resource_version).collect();
+            let versions: Vec<String> = self
+                .accounts()
+                .list(&ListParams::default())
+                .await
+                .expect("accounts")
+                .iter()
+                .filter_map(ResourceExt::resource_version)
+                .collect();
             let now = (self.okta.requests().len(), versions.join(","));
             same = if now == last { same + 1 } else { 0 };
             if same == 4 {
@@ -270,28 +337,44 @@ impl World {
             }
             last = now;
         }
-        let busy: Vec<String> = self.okta.requests().iter().rev().take(12).rev().map(|r| format!("{} {} {}", r.method, r.path, r.status)).collect();
+        let busy: Vec<String> = self
+            .okta
+            .requests()
+            .iter()
+            .rev()
+            .take(12)
+            .rev()
+            .map(|r| format!("{} {} {}", r.method, r.path, r.status))
+            .collect();
         panic!("never quiet; last requests: {busy:#?}");
     }
 
-    pub fn tokens_asked(&self) -> usize {
+    pub(crate) fn tokens_asked(&self) -> usize {
         self.okta.count("POST", "/oauth2/{authServerId}/v1/token")
     }
 }
 
 /// Status and reason of a condition.
-pub fn condition(account: &Neo4jServiceAccount, type_: &str) -> Option<(String, String)> {
+pub(crate) fn condition(account: &Neo4jServiceAccount, type_: &str) -> Option<(String, String)> {
     let status = account.status.as_ref()?;
-    status.conditions.iter().find(|c| c.type_ == type_).map(|c| (c.status.clone(), c.reason.clone()))
+    status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == type_)
+        .map(|c| (c.status.clone(), c.reason.clone()))
 }
 
-pub fn message(account: &Neo4jServiceAccount, type_: &str) -> String {
+pub(crate) fn message(account: &Neo4jServiceAccount, type_: &str) -> String {
     let conditions = account.status.clone().unwrap_or_default().conditions;
-    conditions.into_iter().find(|c| c.type_ == type_).map(|c| c.message).unwrap_or_default()
+    conditions
+        .into_iter()
+        .find(|c| c.type_ == type_)
+        .map(|c| c.message)
+        .unwrap_or_default()
 }
 
 /// Waits until `look` says `Ok`; shows what it saw last when it never does.
-pub async fn until<T, E: Debug>(what: &str, look: impl AsyncFn() -> Result<T, E>) -> T {
+pub(crate) async fn until<T, E: Debug>(what: &str, look: impl AsyncFn() -> Result<T, E>) -> T {
     let deadline = tokio::time::sleep(PATIENCE);
     tokio::pin!(deadline);
     loop {
@@ -306,14 +389,20 @@ pub async fn until<T, E: Debug>(what: &str, look: impl AsyncFn() -> Result<T, E>
     }
 }
 
-pub async fn apply<K>(api: &Api<K>, name: &str, object: &Value)
+pub(crate) async fn apply<K>(api: &Api<K>, name: &str, object: &Value)
 where
     K: Clone + serde::de::DeserializeOwned + Debug,
 {
-    api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.expect("applied");
+    api.patch(
+        name,
+        &PatchParams::apply("test").force(),
+        &Patch::Apply(object),
+    )
+    .await
+    .expect("applied");
 }
 
-pub fn merge(into: &mut Value, change: &Value) {
+pub(crate) fn merge(into: &mut Value, change: &Value) {
     match (into, change) {
         (Value::Object(into), Value::Object(change)) => {
             for (key, value) in change {
@@ -331,16 +420,29 @@ pub fn merge(into: &mut Value, change: &Value) {
 async fn install(cluster: &ControlPlane) {
     for crd in crds() {
         let text = serde_json::to_string(&crd).expect("JSON");
-        cluster.apply_yaml(&text).await.expect("the CRD is accepted");
+        cluster
+            .apply_yaml(&text)
+            .await
+            .expect("the CRD is accepted");
     }
-    cluster.wait_for_crds(&["neo4jserviceaccounts.neo4j-okta.dev", "oktaissuers.neo4j-okta.dev"]).await.expect("established");
+    cluster
+        .wait_for_crds(&[
+            "neo4jserviceaccounts.neo4j-okta.dev",
+            "oktaissuers.neo4j-okta.dev",
+        ])
+        .await
+        .expect("established");
 }
 
 /// Removes what an earlier test left behind, finalizers included.
 async fn clean(client: &Client) {
-    let accounts = Api::<Neo4jServiceAccount>::all(client.clone()).list(&ListParams::default()).await.expect("accounts");
+    let accounts = Api::<Neo4jServiceAccount>::all(client.clone())
+        .list(&ListParams::default())
+        .await
+        .expect("accounts");
     for account in accounts {
-        let api: Api<Neo4jServiceAccount> = Api::namespaced(client.clone(), &account.namespace().unwrap_or_default());
+        let api: Api<Neo4jServiceAccount> =
+            Api::namespaced(client.clone(), &account.namespace().unwrap_or_default());
         release(&api, &account.name_any()).await;
     }
     let issuers: Api<OktaIssuer> = Api::all(client.clone());
@@ -355,13 +457,15 @@ where
 {
     let _ = api.delete(name, &DeleteParams::default()).await;
     let patch = json!({ "metadata": { "finalizers": null } });
-    let _ = api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await;
-    until("gone", async || if api.get_opt(name).await.is_ok_and(|o| o.is_none()) { Ok(()) } else { Err(name.to_owned()) }).await;
-}
-
-/// A shared flag that a closure can turn.
-pub type Flag = Arc<std::sync::atomic::AtomicBool>;
-
-pub fn post() -> PostParams {
-    PostParams::default()
+    let _ = api
+        .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await;
+    until("gone", async || {
+        if api.get_opt(name).await.is_ok_and(|o| o.is_none()) {
+            Ok(())
+        } else {
+            Err(name.to_owned())
+        }
+    })
+    .await;
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use neo4j_okta_operator::api::Neo4jServiceAccount;
 use okta_emulator::{Fault, FaultKind};
 use serde_json::json;
@@ -20,17 +20,40 @@ async fn an_outage_within_the_promise_is_invisible_and_beyond_it_the_account_say
     world.quiet().await;
     world.okta.stop_answering(true);
     world.pass(50 * MINUTE);
-    let degraded = world.has("etl", "TokenFresh", "False", "OktaUnreachable").await;
-    assert_eq!(condition(&degraded, "Ready").unwrap().0, "True", "degraded, not dead");
-    assert!(message(&degraded, "TokenFresh").contains(&token.expires_at.0.to_string()), "{}", message(&degraded, "TokenFresh"));
+    let degraded = world
+        .has("etl", "TokenFresh", "False", "OktaUnreachable")
+        .await;
+    assert_eq!(
+        condition(&degraded, "Ready").unwrap().0,
+        "True",
+        "degraded, not dead"
+    );
+    assert!(
+        message(&degraded, "TokenFresh").contains(&token.expires_at.0.to_string()),
+        "{}",
+        message(&degraded, "TokenFresh")
+    );
     assert_eq!(condition(&degraded, "Reconciling"), None);
     // Five seconds before expiry it is still ready, five after it is not.
-    let left = token.expires_at.0.duration_since(world.clock.now()).unsigned_abs();
+    let left = token
+        .expires_at
+        .0
+        .duration_since(world.clock.now())
+        .unsigned_abs();
     world.pass(left - Duration::from_secs(5));
-    assert_eq!(condition(&world.accounts().get("etl").await.unwrap(), "Ready").unwrap().0, "True");
+    assert_eq!(
+        condition(&world.accounts().get("etl").await.unwrap(), "Ready")
+            .unwrap()
+            .0,
+        "True"
+    );
     let expired = world.has("etl", "Ready", "False", "TokenExpired").await;
     assert!(world.clock.now() >= token.expires_at.0);
-    assert!(message(&expired, "Ready").contains("expired at"), "{}", message(&expired, "Ready"));
+    assert!(
+        message(&expired, "Ready").contains("expired at"),
+        "{}",
+        message(&expired, "Ready")
+    );
     world.okta.stop_answering(false);
     world.pass(5 * MINUTE);
     world.ready("etl").await;
@@ -40,10 +63,23 @@ async fn an_outage_within_the_promise_is_invisible_and_beyond_it_the_account_say
 #[tokio::test(flavor = "multi_thread")]
 async fn a_creation_whose_answer_is_lost_leads_to_one_app_even_if_the_label_is_edited_meanwhile() {
     let world = World::new().await;
-    world.okta.inject(Fault::new(FaultKind::CutAfter).on("POST", "/api/v1/apps").times(1));
+    world.okta.inject(
+        Fault::new(FaultKind::CutAfter)
+            .on("POST", "/api/v1/apps")
+            .times(1),
+    );
     world.account("etl", json!({})).await;
-    until("created", async || if world.okta.admin().apps().len() == 1 { Ok(()) } else { Err(()) }).await;
-    world.account("etl", json!({ "displayName": "Another label" })).await;
+    until("created", async || {
+        if world.okta.admin().apps().len() == 1 {
+            Ok(())
+        } else {
+            Err(())
+        }
+    })
+    .await;
+    world
+        .account("etl", json!({ "displayName": "Another label" }))
+        .await;
     world.ready("etl").await;
     let apps = world.okta.admin().apps();
     assert_eq!(apps.len(), 1, "{apps:#?}");
@@ -55,7 +91,11 @@ async fn a_creation_whose_answer_is_lost_leads_to_one_app_even_if_the_label_is_e
 #[tokio::test(flavor = "multi_thread")]
 async fn a_creation_that_never_arrived_is_repeated() {
     let world = World::new().await;
-    world.okta.inject(Fault::new(FaultKind::CutBefore).on("POST", "/api/v1/apps").times(1));
+    world.okta.inject(
+        Fault::new(FaultKind::CutBefore)
+            .on("POST", "/api/v1/apps")
+            .times(1),
+    );
     world.account("etl", json!({})).await;
     world.ready("etl").await;
     assert_eq!(world.okta.admin().apps().len(), 1);
@@ -64,7 +104,11 @@ async fn a_creation_that_never_arrived_is_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_of_another_client_id_than_asked_is_removed_and_named() {
     let world = World::new().await;
-    world.okta.inject(Fault::new(FaultKind::CreateAnswersOtherClientId).on("POST", "/api/v1/apps").times(1));
+    world.okta.inject(
+        Fault::new(FaultKind::CreateAnswersOtherClientId)
+            .on("POST", "/api/v1/apps")
+            .times(1),
+    );
     world.account("etl", json!({})).await;
     world.ready("etl").await;
     let apps = world.okta.admin().apps();
@@ -88,7 +132,11 @@ async fn a_client_id_that_somebody_else_holds_is_left_to_them() {
     world.start_operator().await;
     let status = world.ready("etl").await.status.unwrap();
     assert_eq!(status.client_id.unwrap(), format!("{client_id}-1"));
-    let untouched = world.okta.admin().app(theirs["id"].as_str().unwrap()).unwrap();
+    let untouched = world
+        .okta
+        .admin()
+        .app(theirs["id"].as_str().unwrap())
+        .unwrap();
     assert_eq!(untouched["label"], json!("theirs"));
     assert_eq!(untouched["lastUpdated"], theirs["lastUpdated"]);
 }
@@ -99,19 +147,40 @@ async fn okta_that_shows_new_things_late_only_costs_time() {
     world.okta.inject(Fault::new(FaultKind::Lag(4000)));
     world.account("etl", json!({})).await;
     world.ready("etl").await;
-    world.account("etl", json!({ "groups": ["neo4j_publisher"] })).await;
-    world.account_is("etl", "publisher", |a| a.status.as_ref().unwrap().token.as_ref().unwrap().groups == ["neo4j_publisher"]).await;
-    assert_eq!(world.claims("etl").await["groups"], json!(["neo4j_publisher"]));
+    world
+        .account("etl", json!({ "groups": ["neo4j_publisher"] }))
+        .await;
+    world
+        .account_is("etl", "publisher", |a| {
+            a.status.as_ref().unwrap().token.as_ref().unwrap().groups == ["neo4j_publisher"]
+        })
+        .await;
+    assert_eq!(
+        world.claims("etl").await["groups"],
+        json!(["neo4j_publisher"])
+    );
     assert_eq!(world.okta.admin().apps().len(), 1);
-    assert_eq!(world.okta.count("POST", "/api/v1/apps/{appId}/credentials/secrets"), 0, "no secret was replaced in panic");
+    assert_eq!(
+        world
+            .okta
+            .count("POST", "/api/v1/apps/{appId}/credentials/secrets"),
+        0,
+        "no secret was replaced in panic"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_answers_and_refusals_end_in_a_token_once_okta_is_well() {
     let world = World::new().await;
     for kind in [
-        FaultKind::Status { status: 500, error_code: None },
-        FaultKind::Status { status: 503, error_code: None },
+        FaultKind::Status {
+            status: 500,
+            error_code: None,
+        },
+        FaultKind::Status {
+            status: 503,
+            error_code: None,
+        },
         FaultKind::Malformed,
         FaultKind::Truncated,
     ] {
@@ -130,13 +199,28 @@ async fn a_deletion_waits_for_okta_and_then_goes_through() {
     world.ready("etl").await;
     world.quiet().await;
     world.okta.stop_answering(true);
-    world.accounts().delete("etl", &DeleteParams::default()).await.unwrap();
+    world
+        .accounts()
+        .delete("etl", &DeleteParams::default())
+        .await
+        .unwrap();
     let waiting = world.has("etl", "Ready", "False", "OktaUnreachable").await;
-    assert!(message(&waiting, "Ready").contains("neo4j-okta.dev/abandon"), "{}", message(&waiting, "Ready"));
+    assert!(
+        message(&waiting, "Ready").contains("neo4j-okta.dev/abandon"),
+        "{}",
+        message(&waiting, "Ready")
+    );
     assert_eq!(world.okta.admin().apps().len(), 1);
     world.okta.stop_answering(false);
     world.pass(5 * MINUTE);
-    until("gone", async || if world.accounts().get_opt("etl").await.unwrap().is_none() { Ok(()) } else { Err(()) }).await;
+    until("gone", async || {
+        if world.accounts().get_opt("etl").await.unwrap().is_none() {
+            Ok(())
+        } else {
+            Err(())
+        }
+    })
+    .await;
     assert!(world.okta.admin().apps().is_empty());
 }
 
@@ -155,11 +239,24 @@ async fn an_app_that_the_status_names_but_that_is_not_ours_survives_the_deletion
     }));
     let forged = json!({ "status": { "appId": theirs["id"] } });
     let api: Api<Neo4jServiceAccount> = world.accounts();
-    api.patch_status("etl", &PatchParams::default(), &Patch::Merge(&forged)).await.unwrap();
+    api.patch_status("etl", &PatchParams::default(), &Patch::Merge(&forged))
+        .await
+        .unwrap();
     api.delete("etl", &DeleteParams::default()).await.unwrap();
     world.start_operator().await;
-    until("gone", async || if api.get_opt("etl").await.unwrap().is_none() { Ok(()) } else { Err(()) }).await;
-    let untouched = world.okta.admin().app(theirs["id"].as_str().unwrap()).unwrap();
+    until("gone", async || {
+        if api.get_opt("etl").await.unwrap().is_none() {
+            Ok(())
+        } else {
+            Err(())
+        }
+    })
+    .await;
+    let untouched = world
+        .okta
+        .admin()
+        .app(theirs["id"].as_str().unwrap())
+        .unwrap();
     assert_eq!(untouched["status"], json!("ACTIVE"));
     assert_ne!(ours, theirs["id"].as_str().unwrap());
 }
@@ -172,7 +269,22 @@ async fn a_namespace_can_be_deleted_with_its_accounts() {
     world.ready("one").await;
     world.ready("two").await;
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
-    namespaces.delete(&world.namespace, &DeleteParams::default()).await.unwrap();
-    until("gone", async || if namespaces.get_opt(&world.namespace).await.unwrap().is_none() { Ok(()) } else { Err(()) }).await;
+    namespaces
+        .delete(&world.namespace, &DeleteParams::default())
+        .await
+        .unwrap();
+    until("gone", async || {
+        if namespaces
+            .get_opt(&world.namespace)
+            .await
+            .unwrap()
+            .is_none()
+        {
+            Ok(())
+        } else {
+            Err(())
+        }
+    })
+    .await;
     assert!(world.okta.admin().apps().is_empty());
 }

@@ -35,27 +35,49 @@ impl MakeWriter<'_> for Captured {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkative_level() {
     let log = Captured::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
     // Other tests of this binary log nowhere, so the whole process may log here.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let world = World::new().await;
     let mut secrets = vec![world.okta.api_token().to_owned()];
-    for (name, method) in [("basic", "ClientSecretBasic"), ("post", "ClientSecretPost"), ("key", "PrivateKeyJwt")] {
-        world.account(name, json!({ "authentication": method })).await;
+    for (name, method) in [
+        ("basic", "ClientSecretBasic"),
+        ("post", "ClientSecretPost"),
+        ("key", "PrivateKeyJwt"),
+    ] {
+        world
+            .account(name, json!({ "authentication": method }))
+            .await;
         world.ready(name).await;
     }
     // Trouble of each kind makes it talk.
-    world.account("basic", json!({ "groups": ["forbidden"] })).await;
+    world
+        .account("basic", json!({ "groups": ["forbidden"] }))
+        .await;
     world.has("basic", "Ready", "False", "NotAllowed").await;
-    world.account("post", json!({ "authentication": "PrivateKeyJwt" })).await;
-    world.account_is("post", "changed", |a| crate::harness::condition(a, "Ready").is_some_and(|c| c.0 == "True")).await;
-    world.okta.inject(okta_emulator::Fault::new(okta_emulator::FaultKind::Malformed).times(2));
+    world
+        .account("post", json!({ "authentication": "PrivateKeyJwt" }))
+        .await;
+    world
+        .account_is("post", "changed", |a| {
+            crate::harness::condition(a, "Ready").is_some_and(|c| c.0 == "True")
+        })
+        .await;
+    world
+        .okta
+        .inject(okta_emulator::Fault::new(okta_emulator::FaultKind::Malformed).times(2));
     world.annotate("key", "neo4j-okta.dev/renew", "1").await;
     world.quiet().await;
     for secret in world.secrets().list(&ListParams::default()).await.unwrap() {
         for (key, value) in secret.data.clone().unwrap_or_default() {
             let text = String::from_utf8(value.0).unwrap();
-            if ["token", "client_secret", "private_key"].iter().any(|k| key.ends_with(k)) {
+            if ["token", "client_secret", "private_key"]
+                .iter()
+                .any(|k| key.ends_with(k))
+            {
                 // The lines of a key are secrets each; so is a token's signature.
                 secrets.extend(text.lines().filter(|l| l.len() > 30).map(str::to_owned));
                 secrets.extend(text.split('.').filter(|p| p.len() > 100).map(str::to_owned));
@@ -68,16 +90,35 @@ async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkativ
     let said = [
         ("log", printed),
         ("metrics", world.metrics.render()),
-        ("events", format!("{:?}", events.list(&ListParams::default()).await.unwrap())),
-        ("accounts", format!("{:?}", world.accounts().list(&ListParams::default()).await.unwrap())),
-        ("issuer", format!("{:?}", world.issuers().get("default").await.unwrap())),
+        (
+            "events",
+            format!("{:?}", events.list(&ListParams::default()).await.unwrap()),
+        ),
+        (
+            "accounts",
+            format!(
+                "{:?}",
+                world.accounts().list(&ListParams::default()).await.unwrap()
+            ),
+        ),
+        (
+            "issuer",
+            format!("{:?}", world.issuers().get("default").await.unwrap()),
+        ),
     ];
-    assert!(said[0].1.contains("registered an app"), "the log was captured");
+    assert!(
+        said[0].1.contains("registered an app"),
+        "the log was captured"
+    );
     assert!(said[1].1.contains("neo4j_okta_token_requests_total"));
     for (place, text) in said {
         for secret in &secrets {
             // kube's own client logs bodies of watches of Secrets' metadata only.
-            assert!(!text.contains(secret.as_str()), "{place} tells a secret of {} characters", secret.len());
+            assert!(
+                !text.contains(secret.as_str()),
+                "{place} tells a secret of {} characters",
+                secret.len()
+            );
         }
     }
     assert!(world.accounts().get("key").await.unwrap().name_any() == "key");
