@@ -22,7 +22,7 @@ use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::identity::AccountRef;
-use crate::plan::observed::Memory;
+use crate::plan::memory::Memory;
 use crate::plan::secret_meta::Slot;
 use crate::plan::step::Step;
 use crate::sync::lock;

@@ -1,38 +1,26 @@
-//! The Kubernetes side of an account's steps. Secrets are written whole, with
-//! the resourceVersion that the plan was made on, so that a writer that was
-//! frozen cannot destroy what is newer.
+//! The Kubernetes side of an account's steps: what is written. How a Secret is
+//! written is `secret`'s.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::ObjectMeta;
-use kube::{Api, Resource, ResourceExt};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use super::secret::{Annotations, Written};
 use super::step::{Run, StepError};
 use super::vault::{Credentials, Held};
 use crate::api::{Neo4jServiceAccount, names as n};
 use crate::plan::check::{self, check};
-use crate::plan::desired::SecretSpec;
 use crate::plan::observed::Observed;
 use crate::plan::schedule::TokenLife;
 use crate::plan::secret_meta::{
     ANNOTATION_APP_REVISION, ANNOTATION_DATA, ANNOTATION_KIND, ANNOTATION_METHOD,
-    ANNOTATION_RETIRE, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot, classify, read,
+    ANNOTATION_RETIRE, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Slot, classify, read,
 };
 use crate::plan::step::{Effect, Purpose, Staged, Step, Which};
-
-fn post() -> PostParams {
-    PostParams {
-        field_manager: Some(n::OPERATOR.to_owned()),
-        ..PostParams::default()
-    }
-}
-
-type Annotations = BTreeMap<String, Option<String>>;
 
 impl Run<'_> {
     pub(super) async fn kubernetes(
@@ -60,10 +48,6 @@ impl Run<'_> {
                 other.name()
             ))),
         }
-    }
-
-    fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.ctx.client.clone(), &self.desired.account.namespace)
     }
 
     async fn finalizer(&mut self, present: bool) -> Result<Effect, StepError> {
@@ -424,81 +408,6 @@ impl Run<'_> {
             meta: read(&secret.metadata),
         })
     }
-
-    /// Creates the Secret, or replaces the one that was planned on. Labels and
-    /// annotations of others stay.
-    async fn write(
-        &self,
-        spec: &SecretSpec,
-        type_: &str,
-        data: BTreeMap<String, ByteString>,
-        annotations: Annotations,
-        slot: &Slot,
-    ) -> Result<Written, StepError> {
-        let before = match slot {
-            Slot::Ours(meta) => meta.clone(),
-            Slot::Absent => Meta::default(),
-            Slot::Foreign | Slot::Predecessor => {
-                return Err(StepError::Broken(
-                    "a Secret of somebody else is not written".into(),
-                ));
-            }
-        };
-        let mut notes = before.annotations;
-        notes.extend(spec.annotations.clone());
-        for (key, value) in annotations {
-            match value {
-                Some(value) => notes.insert(key, value),
-                None => notes.remove(&key),
-            };
-        }
-        let mut labels = before.labels;
-        labels.extend(spec.labels.clone());
-        let mut owners = before.owners;
-        if owners.is_empty() {
-            let object = self.remembered.object.as_ref();
-            owners.extend(object.and_then(|o| o.controller_owner_ref(&())));
-        }
-        let update = !before.version.is_empty();
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(spec.name.clone()),
-                namespace: Some(self.desired.account.namespace.clone()),
-                labels: Some(labels),
-                annotations: Some(notes),
-                owner_references: Some(owners),
-                finalizers: (!before.finalizers.is_empty()).then_some(before.finalizers),
-                resource_version: update.then_some(before.version),
-                uid: update.then_some(before.uid),
-                ..ObjectMeta::default()
-            },
-            type_: Some(type_.to_owned()),
-            data: Some(data),
-            ..Secret::default()
-        };
-        let api = self.secrets();
-        if update {
-            let written = api.replace(&spec.name, &post(), &secret).await?;
-            return Ok(Written::Done(read(&written.metadata)));
-        }
-        match api.create(&post(), &secret).await {
-            Ok(written) => Ok(Written::Done(read(&written.metadata))),
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                let existing = api.get_metadata_opt(&spec.name).await?;
-                Ok(Written::Taken(classify(
-                    existing.as_ref().map(|s| &s.metadata),
-                    &self.desired.account.uid,
-                )))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// What came of writing a Secret.
-enum Written {
-    Done(Meta),
-    Taken(Slot),
 }
 
 fn whole(at: k8s_openapi::jiff::Timestamp) -> String {

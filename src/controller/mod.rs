@@ -12,6 +12,7 @@ mod okta_steps;
 mod orphan;
 mod report;
 mod runtime;
+mod secret;
 mod server;
 mod signin;
 mod step;

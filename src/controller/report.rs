@@ -9,7 +9,8 @@ use crate::api::conditions::{READY, Reason, TOKEN_FRESH};
 use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus};
 use crate::plan::desired::Desired;
 use crate::plan::identity::AccountRef;
-use crate::plan::observed::{App, Observed};
+use crate::plan::memory::App;
+use crate::plan::observed::Observed;
 use crate::plan::status::Outcome;
 
 async fn publish<K: Resource<DynamicType = ()>>(

@@ -5,6 +5,7 @@
 mod apps;
 pub mod budget;
 mod error;
+mod headers;
 mod http;
 pub mod jose;
 mod servers;

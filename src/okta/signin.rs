@@ -14,7 +14,8 @@ use tokio::sync::Mutex;
 
 use super::budget::{Bucket, Turn};
 use super::error::{Class, Error};
-use super::http::{Org, request_id};
+use super::headers::request_id;
+use super::http::Org;
 use super::jose::{Proof, SigningKey};
 use crate::plan::lane::Lane;
 use crate::plan::schedule::after;

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::budget::{Bucket, Turn};
 use super::error::{Class, Error, ErrorBody};
-use super::http::{Org, request_id};
+use super::headers::request_id;
+use super::http::Org;
 use super::jose::SigningKey;
 use crate::api::Authentication;
 use crate::plan::step::Refusal;

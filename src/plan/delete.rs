@@ -6,7 +6,8 @@
 use super::blocked;
 use super::desired::Desired;
 use super::locate::{Located, of_account, successor};
-use super::observed::{App, Observed};
+use super::memory::App;
+use super::observed::Observed;
 use super::step::{Next, Retry, Step};
 use crate::api::OnDelete;
 use crate::api::conditions::Reason;

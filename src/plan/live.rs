@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::desired::{Desired, SecretSpec};
-use super::observed::{App, Observed};
+use super::memory::App;
+use super::observed::Observed;
 use super::register::{self, stage_anew};
 use super::schedule::{self, SAFETY_NET};
 use super::secret_meta::{ANNOTATION_RETIRE, Meta, Slot};

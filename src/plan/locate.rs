@@ -5,7 +5,8 @@
 //! decides afterwards.
 
 use super::desired::Desired;
-use super::observed::{App, Observed};
+use super::memory::App;
+use super::observed::Observed;
 use super::secret_meta::{ANNOTATION_STAGED, Slot};
 use super::step::{Next, Step};
 

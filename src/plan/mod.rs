@@ -4,6 +4,7 @@
 //! shell in `controller/` loops `next` → carry out → `absorb`; since each step
 //! is one effect, a crash between any two of them resumes by itself.
 
+mod absorb;
 pub mod allow;
 pub mod app;
 pub mod check;
@@ -16,6 +17,7 @@ pub mod issuer_status;
 pub mod lane;
 mod live;
 mod locate;
+pub mod memory;
 pub mod observed;
 pub mod policy;
 mod register;

@@ -5,7 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::desired::Desired;
 use super::locate::{Located, of_account};
-use super::observed::{App, Observed};
+use super::memory::App;
+use super::observed::Observed;
 use super::schedule::{self, PERMISSION_GRACE};
 use super::secret_meta::Slot;
 use super::step::{Next, Retry, Step};

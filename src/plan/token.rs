@@ -5,7 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::check::Flaw;
 use super::desired::Desired;
-use super::observed::{App, Observed, TokenFacts};
+use super::memory::App;
+use super::observed::{Observed, TokenFacts};
 use super::schedule::{self, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
 use super::secret_meta::Slot;
 use super::step::{Credential, Next, Refusal, Retry, Step};

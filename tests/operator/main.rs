@@ -4,6 +4,7 @@
 
 mod crashes;
 mod harness;
+mod helpers;
 mod issuers;
 mod lifecycle;
 mod outages;

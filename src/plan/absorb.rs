@@ -1,0 +1,227 @@
+//! Carries the outcome of a step over to what is known, so that the next
+//! decision needs no new look. Pure.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::desired::Desired;
+use super::memory::{App, Registered};
+use super::observed::Observed;
+use super::schedule::{self, SETTLING, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
+use super::secret_meta::Slot;
+use super::step::{Credential, Effect, Purpose, Step, Which};
+use crate::api::conditions::Reason;
+
+impl Observed {
+    /// Carries the outcome of a step over.
+    #[must_use]
+    pub fn absorb(mut self, desired: &Desired, effect: Effect, now: Timestamp) -> Self {
+        let settling = schedule::after(now, SETTLING);
+        let memory = &mut self.memory;
+        match effect {
+            Effect::FinalizerAdded => self.finalizer = true,
+            Effect::FinalizerRemoved => self.finalizer = false,
+            Effect::Found {
+                which: Which::Credentials,
+                slot,
+            } => self.credentials = slot,
+            Effect::Found {
+                which: Which::Token,
+                slot,
+            } => self.token = slot,
+            Effect::CredentialsRead {
+                meta,
+                content,
+                edited,
+            } => {
+                memory.edited = edited;
+                memory.holds_live = content.live.is_some();
+                memory.looked_credentials = meta.as_ref().and_then(|m| m.touched.clone());
+                memory.content = meta
+                    .as_ref()
+                    .map(|m| (m.data_revision().to_owned(), content));
+                self.credentials = meta.map_or(Slot::Absent, Slot::Ours);
+            }
+            Effect::CredentialsWritten { meta, content } => {
+                if content.live.is_some() && content.staged.is_none() {
+                    memory.holds_live = true;
+                    memory.fresh = false;
+                    memory.replaced = false;
+                    memory.secrets = None;
+                }
+                if content.staged.is_some() {
+                    memory.fresh = true;
+                    memory.client_known = None;
+                    memory.searches = 0;
+                    memory.create_refused = None;
+                    memory.replaced = false;
+                    memory.secrets = None;
+                    memory.refused = None;
+                    memory.minted = None;
+                    if content
+                        .staged
+                        .as_ref()
+                        .is_some_and(|s| s.purpose == Purpose::Create)
+                    {
+                        memory.app = App::Unknown;
+                        memory.admitted = None;
+                        memory.left = false;
+                        memory.confirmed = None;
+                    }
+                }
+                memory.edited = false;
+                memory.content = Some((meta.data_revision().to_owned(), content));
+                memory.looked_credentials = meta.touched.clone();
+                self.credentials = Slot::Ours(meta);
+            }
+            Effect::TokenRead { intact } => {
+                memory.token_damaged = !intact;
+                if let Slot::Ours(meta) = &self.token {
+                    memory.looked_token = meta.touched.clone();
+                }
+            }
+            Effect::TokenWritten { meta } => {
+                memory.token_damaged = false;
+                memory.minted = None;
+                memory.refused = None;
+                memory.looked_token = meta.touched.clone();
+                memory.lost_group_since = None;
+                memory.token_version = Some(meta.version.clone());
+                self.token = Slot::Ours(meta);
+            }
+            Effect::TokenRemoved => {
+                memory.lost_group_since = None;
+                memory.token_damaged = false;
+                self.token = Slot::Absent;
+            }
+            Effect::Marked { which, meta } => {
+                if which == Which::Credentials {
+                    self.credentials = Slot::Ours(meta);
+                } else {
+                    self.token = Slot::Ours(meta);
+                }
+            }
+            Effect::ClientFound(found) => memory.client_known = Some(found),
+            Effect::AppFound(found) => {
+                memory.searches += 1;
+                if let Some(view) = found {
+                    memory.registered = Some(Registered::of(&view));
+                    memory.app = App::Present(view);
+                }
+            }
+            Effect::CreateRefused(words) => {
+                memory.fresh = false;
+                memory.client_known = None;
+                memory.create_refused = Some((Reason::OktaRefused, words));
+            }
+            Effect::App(view) => {
+                if let Some(view) = &view
+                    && view.described_as.is_some()
+                    && desired.owns(view.marker.as_ref())
+                {
+                    memory.confirmed.clone_from(&view.described_as);
+                }
+                memory.app = view.map_or(App::Absent, App::Present);
+            }
+            Effect::AppWritten(view) => {
+                memory.fresh = false;
+                memory.settling_until = settling;
+                memory.refused = None;
+                memory.minted = None;
+                memory.registered = Some(Registered::of(&view));
+                memory.confirmed.clone_from(&view.described_as);
+                memory.app = App::Present(view);
+            }
+            Effect::Activated | Effect::Deactivated => {
+                memory.settling_until = settling;
+                memory.refused = None;
+                if let App::Present(view) = &mut memory.app {
+                    view.active = effect == Effect::Activated;
+                }
+            }
+            Effect::AppGone => {
+                if let Some((_, content)) = &memory.content
+                    && content.staged.is_some()
+                {
+                    memory.create_refused = Some((
+                        Reason::UnexpectedAnswer,
+                        "it answered with an app of another client id, which was removed again"
+                            .to_owned(),
+                    ));
+                }
+                memory.app = App::Absent;
+                memory.removed = true;
+            }
+            Effect::Secrets(list) => memory.secrets = Some(list),
+            Effect::SecretsChanged => {
+                memory.settling_until = settling;
+                memory.secrets = None;
+                memory.refused = None;
+            }
+            Effect::Replaced => {
+                memory.settling_until = settling;
+                memory.replaced = true;
+                memory.refused = None;
+            }
+            Effect::Admission(admitted) => {
+                if admitted && memory.admitted != Some(true) {
+                    memory.settling_until = memory.settling_until.max(settling);
+                }
+                memory.admitted = Some(admitted);
+                memory.left = false;
+                memory.refused = None;
+            }
+            Effect::Left => {
+                memory.left = true;
+                memory.admitted = None;
+            }
+            Effect::Minted(minted) => {
+                memory.refused = None;
+                memory.minted = Some(minted);
+                // The proof of new credentials is no whim of the tenant's.
+                let counts = self
+                    .memory
+                    .minted
+                    .as_ref()
+                    .is_some_and(|m| m.outcome.is_ok() && m.credential == Credential::Live);
+                if counts && !self.refresh_due(now) {
+                    let tat = &mut self.memory.mint_tat;
+                    // Only moves the limiter on; whether it allowed was decided before.
+                    let _ = schedule::allow_at(tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST);
+                }
+            }
+            Effect::MintRefused(refusal) => {
+                memory.refused = Some(refusal);
+                memory.minted = None;
+            }
+        }
+        self
+    }
+
+    /// Carries over that a step failed without an answer one can trust.
+    #[must_use]
+    pub fn absorb_failure(mut self, step: &Step) -> Self {
+        if matches!(step, Step::CreateApp) {
+            // It may have been carried out: ask before creating again.
+            self.memory.fresh = false;
+            self.memory.client_known = None;
+        }
+        if matches!(
+            step,
+            Step::UpdateApp { .. }
+                | Step::ActivateApp { .. }
+                | Step::DeactivateApp { .. }
+                | Step::ReplaceCredentials { .. }
+        ) {
+            self.memory.app = App::Unknown;
+            // Whatever was in place may be so no more.
+            self.memory.confirmed = Some(String::new());
+        }
+        if matches!(
+            step,
+            Step::AddSecret { .. } | Step::DeactivateSecret { .. } | Step::DeleteSecret { .. }
+        ) {
+            self.memory.secrets = None;
+        }
+        self
+    }
+}

@@ -1,0 +1,151 @@
+//! What stays known of an account between two reconciles of one process. Losing
+//! it costs calls, never correctness. Pure; holds no secret.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::app::AppView;
+use super::step::{Content, Minted, OktaSecret, Refusal};
+use crate::api::conditions::Reason;
+
+/// The app at Okta, as far as we looked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each account that is being worked on"
+)]
+pub enum App {
+    /// Not looked.
+    #[default]
+    Unknown,
+    /// Okta does not know it.
+    Absent,
+    /// It is so.
+    Present(AppView),
+}
+
+/// An app at Okta and the client id that it was registered under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Okta's id of the app.
+    pub app_id: String,
+    /// The OAuth client id.
+    pub client_id: String,
+}
+
+impl Registered {
+    pub(super) fn of(view: &AppView) -> Self {
+        Self {
+            app_id: view.id.clone(),
+            client_id: view.client_id.clone(),
+        }
+    }
+}
+
+/// What stays known between two reconciles of one process. Losing it costs
+/// calls, never correctness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The app and its client id, once known.
+    pub registered: Option<Registered>,
+    /// The app at Okta; forgotten once the account is settled.
+    pub app: App,
+    /// Revision of the description that was last seen in place at Okta.
+    pub confirmed: Option<String>,
+    /// What the credentials Secret with this data revision holds.
+    pub content: Option<(String, Content)>,
+    /// Live credentials are in memory.
+    pub holds_live: bool,
+    /// The Secret holds other live credentials than memory does.
+    pub edited: bool,
+    /// The staged credentials were never sent to Okta.
+    pub fresh: bool,
+    /// Whether Okta knows the staged client id.
+    pub client_known: Option<bool>,
+    /// How many ways of finding the app have been tried.
+    pub searches: u8,
+    /// Why the creation did not lead to the app that was asked for.
+    pub create_refused: Option<(Reason, String)>,
+    /// The app's client secrets; forgotten once the account is settled.
+    pub secrets: Option<Vec<OktaSecret>>,
+    /// The staged credentials replaced those of the app.
+    pub replaced: bool,
+    /// Whether the access policy lists the client.
+    pub admitted: Option<bool>,
+    /// The issuer was told that the client leaves.
+    pub left: bool,
+    /// We deleted the app ourselves.
+    pub removed: bool,
+    /// A token in hand.
+    pub minted: Option<Minted>,
+    /// resourceVersion of the token Secret when we last wrote a token into it.
+    pub token_version: Option<String>,
+    /// The last refusal of a token.
+    pub refused: Option<Refusal>,
+    /// Until when refusals are taken for Okta's delay.
+    pub settling_until: Timestamp,
+    /// Rate limiter of tokens that the tenant causes.
+    pub mint_tat: Timestamp,
+    /// Touches of the two Secrets that were looked into.
+    pub looked_credentials: Option<String>,
+    /// As above.
+    pub looked_token: Option<String>,
+    /// A look found the token Secret damaged.
+    pub token_damaged: bool,
+    /// Since when the published token carries a group that the spec lost.
+    pub lost_group_since: Option<Timestamp>,
+    /// Since when the issuer does not permit the account.
+    pub denied_since: Option<Timestamp>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            registered: None,
+            app: App::Unknown,
+            confirmed: None,
+            content: None,
+            holds_live: false,
+            edited: false,
+            fresh: false,
+            client_known: None,
+            searches: 0,
+            create_refused: None,
+            secrets: None,
+            replaced: false,
+            admitted: None,
+            left: false,
+            removed: false,
+            minted: None,
+            token_version: None,
+            refused: None,
+            settling_until: Timestamp::MIN,
+            mint_tat: Timestamp::MIN,
+            looked_credentials: None,
+            looked_token: None,
+            token_damaged: false,
+            lost_group_since: None,
+            denied_since: None,
+        }
+    }
+}
+
+impl Memory {
+    /// Forgets, at the start of a reconcile, what may have changed since the
+    /// last one: each reconcile tries once.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.refused = None;
+        self.minted = None;
+        self.secrets = None;
+        self.client_known = None;
+        self.searches = 0;
+        self.create_refused = None;
+        if self.admitted == Some(false) {
+            self.admitted = None;
+        }
+        // What we wrote within the last minute is known better from our own
+        // answer than from a new look.
+        if now >= self.settling_until || self.app == App::Absent {
+            self.app = App::Unknown;
+        }
+    }
+}
