@@ -106,27 +106,27 @@ impl Metrics {
             inner.reconcile_seconds.clone(),
         );
         r.register(
-            "okta_calls",
+            "api_calls",
             "Requests to Okta by operation and outcome",
             inner.okta_calls.clone(),
         );
         r.register(
-            "okta_call_duration_seconds",
+            "api_call_duration_seconds",
             "Time to Okta's answer",
             inner.okta_seconds.clone(),
         );
         r.register(
-            "okta_rate_limit",
+            "api_rate_limit",
             "Requests a window that Okta allows the org",
             inner.limit.clone(),
         );
         r.register(
-            "okta_rate_limit_remaining",
+            "api_rate_limit_remaining",
             "Requests left in the window",
             inner.remaining.clone(),
         );
         r.register(
-            "okta_rate_limit_waiting",
+            "api_rate_limit_waiting",
             "Callers that wait for their slot",
             inner.waiting.clone(),
         );

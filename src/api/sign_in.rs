@@ -34,7 +34,8 @@ pub struct ApiTokenAuth {
 }
 
 /// Sign-in by `private_key_jwt` at the org authorization server. Needs the
-/// scopes `okta.apps.manage`, `okta.clients.read` and, for `Managed` servers,
+/// scopes `okta.apps.manage`, `okta.apps.read`, `okta.clients.read`,
+/// `okta.authorizationServers.read` and, for `Managed` servers,
 /// `okta.authorizationServers.manage`, and an admin role for each.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

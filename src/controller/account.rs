@@ -99,7 +99,14 @@ async fn inner(
     }
     let issuer = &object.spec.issuer_ref.name;
     let runtime = ctx.issuers.get(issuer);
-    let Some((runtime, facts)) = runtime.as_ref().and_then(|r| Some((r, r.facts.clone()?))) else {
+    // Nothing new is registered with an issuer that is out of order; whoever has
+    // an app goes on.
+    let registered = object
+        .status
+        .as_ref()
+        .is_some_and(|s| s.client_id.is_some());
+    let usable = runtime.as_ref().filter(|r| registered || !r.refuted);
+    let Some((runtime, facts)) = usable.and_then(|r| Some((r, r.facts.clone()?))) else {
         return without_issuer(&object, runtime.as_ref(), remembered, ctx).await;
     };
 
@@ -134,6 +141,9 @@ async fn inner(
                 break;
             }
         };
+        if let Some(note) = plan::notable(&desired, &observed, &step) {
+            report::notable(ctx, &object, note).await;
+        }
         match run.carry_out(&step, &observed).await {
             Ok(effect) => {
                 tracing::debug!(account = %desired.account, step = step.name(), "done");
@@ -229,7 +239,7 @@ async fn finish(
             (
                 Outcome::Failed {
                     reason: error.reason(),
-                    message: error.to_string(),
+                    message: error.message(),
                 },
                 wake,
                 error.class(),
@@ -288,7 +298,8 @@ fn ours(slot: &plan::secret_meta::Slot) -> Option<plan::secret_meta::Slot> {
     matches!(slot, plan::secret_meta::Slot::Ours(_)).then(|| slot.clone())
 }
 
-async fn write_status(
+/// Writes the status, guarded by the resourceVersion it was computed from.
+pub(super) async fn write_status(
     ctx: &Context,
     object: &Neo4jServiceAccount,
     status: &Neo4jServiceAccountStatus,

@@ -90,6 +90,7 @@ pub(super) struct Context {
     pub(super) issuers: Issuers,
     pub(super) recorder: Recorder,
     pub(super) backoff: Backoff,
+    pub(super) issuer_backoff: Backoff,
     pub(super) population: Population,
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
@@ -136,6 +137,7 @@ impl Context {
             issuers: Issuers::default(),
             recorder,
             backoff: Backoff::default(),
+            issuer_backoff: Backoff::default(),
             population: Population::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),

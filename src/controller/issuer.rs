@@ -64,7 +64,7 @@ pub(super) async fn reconcile(object: Arc<OktaIssuer>, ctx: Arc<Context>) -> Res
 #[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 pub(super) fn error_policy(object: Arc<OktaIssuer>, error: &Error, ctx: Arc<Context>) -> Action {
     let uid = object.uid().unwrap_or_default();
-    let failures = ctx.backoff.failed(&uid);
+    let failures = ctx.issuer_backoff.failed(&uid);
     tracing::warn!(issuer = object.name_any(), %error, failures, "reconcile failed");
     let now = ctx.now();
     Action::requeue(until(now, schedule::retry_at(now, failures, &uid, None)))
@@ -144,7 +144,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .map_or(accounts, |r| r.look.findings.accounts);
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
-    org.report_levels();
+    findings.tokens_per_minute = org.tokens_per_minute();
 
     let facts = facts::facts(
         object,
@@ -157,9 +157,9 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let until_then = match (same, &findings.failure, &problem) {
         (Some(look), ..) => look.until,
         (None, Some(Class::RateLimited { until, .. }), _) => *until,
-        (None, _, Some(_)) => schedule::retry_at(now, ctx.backoff.failed(&uid), &uid, None),
+        (None, _, Some(_)) => schedule::retry_at(now, ctx.issuer_backoff.failed(&uid), &uid, None),
         (None, _, None) => {
-            ctx.backoff.reset(&uid);
+            ctx.issuer_backoff.reset(&uid);
             schedule::after(now, LOOK)
         }
     };
@@ -175,6 +175,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             spec: Arc::new(object.spec.clone()),
             org,
             facts,
+            refuted: findings.refuted(),
             problem,
             admissions: admissions.clone(),
             look: Look {

@@ -2,17 +2,16 @@
 //! written is `secret`'s.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
-use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use super::finalizer;
 use super::secret::{Annotations, Written};
 use super::step::{Run, StepError};
 use super::vault::{Credentials, Held};
-use crate::api::{Neo4jServiceAccount, names as n};
+use crate::api::names as n;
 use crate::plan::check::{self, check};
 use crate::plan::observed::Observed;
 use crate::plan::schedule::TokenLife;
@@ -51,39 +50,17 @@ impl Run<'_> {
     }
 
     async fn finalizer(&mut self, present: bool) -> Result<Effect, StepError> {
-        let account = &self.desired.account;
         let Some(object) = self.remembered.object.clone() else {
             return Err(StepError::Stale);
         };
-        let mut finalizers: Vec<String> = object.finalizers().to_vec();
-        finalizers.retain(|f| f != n::FINALIZER_ACCOUNT);
-        if present {
-            finalizers.push(n::FINALIZER_ACCOUNT.to_owned());
+        if let Some(object) = finalizer::patch(self.ctx, &object, present).await? {
+            self.remembered.object = Some(object);
         }
-        let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-        let api: Api<Neo4jServiceAccount> =
-            Api::namespaced(self.ctx.client.clone(), &account.namespace);
-        let params = PatchParams {
-            field_manager: Some(n::OPERATOR.to_owned()),
-            ..PatchParams::default()
-        };
-        match api
-            .patch(&account.name, &params, &Patch::Merge(&patch))
-            .await
-        {
-            Ok(object) => {
-                self.remembered.object = Some(Arc::new(object));
-                Ok(if present {
-                    Effect::FinalizerAdded
-                } else {
-                    Effect::FinalizerRemoved
-                })
-            }
-            Err(kube::Error::Api(status)) if !present && status.is_not_found() => {
-                Ok(Effect::FinalizerRemoved)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(if present {
+            Effect::FinalizerAdded
+        } else {
+            Effect::FinalizerRemoved
+        })
     }
 
     async fn read_credentials(&mut self) -> Result<Effect, StepError> {

@@ -5,6 +5,7 @@ mod account;
 mod backoff;
 mod context;
 mod fence;
+mod finalizer;
 mod issuer;
 mod kubernetes;
 mod observe;

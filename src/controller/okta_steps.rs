@@ -13,7 +13,6 @@ use crate::okta::jose::SigningKey;
 use crate::okta::{Class, Error, IssuedToken};
 use crate::plan::app::{AppView, CredentialBody};
 use crate::plan::check::check;
-use crate::plan::observed::Observed;
 use crate::plan::schedule::TokenLife;
 use crate::plan::step::{Credential, Effect, Minted, OktaSecret, Step};
 
@@ -46,12 +45,7 @@ impl Material {
 }
 
 impl Run<'_> {
-    pub(super) async fn okta(
-        &mut self,
-        step: &Step,
-        observed: &Observed,
-        turn: &Turn,
-    ) -> Result<Effect, StepError> {
+    pub(super) async fn okta(&mut self, step: &Step, turn: &Turn) -> Result<Effect, StepError> {
         let org = self.runtime.org.clone();
         match step {
             Step::FindClient { client_id } => Ok(Effect::ClientFound(
@@ -101,18 +95,24 @@ impl Run<'_> {
             Step::Mint(credential) => self.mint(*credential, turn).await,
             Step::Abandon { app_id } => {
                 // One try: whoever asked for this knows that Okta may not answer.
-                if let Err(error) = org.deactivate_app(app_id, turn).await {
-                    tracing::warn!(account = %self.desired.account, app = app_id, %error, "the app is left behind active");
+                match org.deactivate_app(app_id, turn).await {
+                    // Nothing was sent yet.
+                    Err(error)
+                        if matches!(error.class, Class::RateLimited { by_okta: false, .. }) =>
+                    {
+                        Err(error.into())
+                    }
+                    Err(error) => {
+                        tracing::warn!(account = %self.desired.account, app = app_id, %error, "the app is left behind active");
+                        Ok(Effect::AppGone)
+                    }
+                    Ok(()) => Ok(Effect::AppGone),
                 }
-                Ok(Effect::AppGone)
             }
-            other => {
-                let _ = observed;
-                Err(StepError::Broken(format!(
-                    "{} is not a step at Okta",
-                    other.name()
-                )))
-            }
+            other => Err(StepError::Broken(format!(
+                "{} is not a step at Okta",
+                other.name()
+            ))),
         }
     }
 

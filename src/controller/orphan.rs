@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
-use serde_json::json;
 
-use super::account::Error;
+use super::account::{Error, write_status};
 use super::context::{Context, Remembered};
-use super::report;
+use super::{finalizer, report};
 use crate::api::conditions::Reason;
 use crate::api::{Neo4jServiceAccount, names as n};
-use crate::plan::desired::account_ref;
+use crate::plan::desired::{account_ref, credentials_name};
 use crate::plan::schedule::{self, until};
 use crate::plan::status::stranded_status;
 use crate::plan::step::{Next, Step};
@@ -24,50 +22,33 @@ pub(super) async fn handle(
     ctx: &Context,
     object: &Arc<Neo4jServiceAccount>,
     mut remembered: Remembered,
-    reason: Reason,
-    message: String,
+    mut reason: Reason,
+    mut message: String,
     now: Timestamp,
 ) -> Result<(Action, &'static str), Error> {
     let account = account_ref(object);
-    let api: kube::Api<Neo4jServiceAccount> =
-        kube::Api::namespaced(ctx.client.clone(), &account.namespace);
-    let mut message = message;
     if object.metadata.deletion_timestamp.is_some() {
         let abandon = object.annotations().contains_key(n::ANNOTATION_ABANDON);
+        // Credentials are staged before Okta hears of anything.
         let never = object
             .status
             .as_ref()
-            .is_none_or(|s| s.client_id.is_none() && s.app_id.is_none());
-        match without_issuer(
-            true,
-            abandon || never,
-            &object.spec.issuer_ref.name,
-            &format!("{} -n {}", account.name, account.namespace),
-        ) {
+            .is_none_or(|s| s.client_id.is_none() && s.app_id.is_none())
+            && ctx
+                .secret(&account.namespace, &credentials_name(object))
+                .is_none();
+        let name = format!("{} -n {}", account.name, account.namespace);
+        match without_issuer(true, abandon || never, &object.spec.issuer_ref.name, &name) {
             Next::Do(Step::RemoveFinalizer) if ctx.settings.fence.pass().is_ok() => {
-                let finalizers: Vec<&String> = object
-                    .finalizers()
-                    .iter()
-                    .filter(|f| *f != n::FINALIZER_ACCOUNT)
-                    .collect();
-                let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
-                let params = PatchParams {
-                    field_manager: Some(n::OPERATOR.to_owned()),
-                    ..PatchParams::default()
-                };
-                match api
-                    .patch(&account.name, &params, &Patch::Merge(&patch))
-                    .await
-                {
+                match finalizer::patch(ctx, object, false).await {
                     Ok(_) => {}
-                    Err(kube::Error::Api(status))
-                        if status.is_not_found() || status.is_conflict() => {}
+                    Err(kube::Error::Api(status)) if status.is_conflict() => {}
                     Err(error) => return Err(Error::Status(Box::new(error))),
                 }
                 ctx.forget(&account);
                 return Ok((Action::await_change(), "abandoned"));
             }
-            Next::Blocked(blocked) => message = blocked.message,
+            Next::Blocked(blocked) => (reason, message) = (blocked.reason, blocked.message),
             Next::Do(_) | Next::Settled { .. } => {}
         }
     }
@@ -77,19 +58,13 @@ pub(super) async fn handle(
         .as_ref()
         .map(|t| t.expires_at.0)
         .filter(|at| *at > now);
-    if object.status.as_ref() != Some(&status) && ctx.settings.fence.pass().is_ok() {
-        let mut next = (**object).clone();
-        next.status = Some(status.clone());
-        let params = kube::api::PostParams {
-            field_manager: Some(n::OPERATOR.to_owned()),
-            ..Default::default()
-        };
-        match api.replace_status(&account.name, &params, &next).await {
+    if object.status.as_ref() != Some(&status) {
+        match write_status(ctx, object, &status).await {
             Ok(written) => remembered.object = Some(Arc::new(written)),
             Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => {}
             Err(error) => return Err(Error::Status(Box::new(error))),
         }
-        report::stranded(ctx, object, reason, &message).await;
+        report::stranded(ctx, object, &status, reason, &message).await;
     }
     report::gauges(ctx, &account, &status);
     ctx.remember(&account.uid, remembered);

@@ -116,10 +116,25 @@ pub(super) async fn transition(
 pub(super) async fn stranded(
     ctx: &Context,
     object: &Neo4jServiceAccount,
+    status: &Neo4jServiceAccountStatus,
     reason: Reason,
     message: &str,
 ) {
-    publish(ctx, object, EventType::Warning, reason, message.to_owned()).await;
+    let turned = [READY, TOKEN_FRESH]
+        .iter()
+        .any(|type_| reason_of(object.status.as_ref(), type_) != reason_of(Some(status), type_));
+    if turned {
+        publish(ctx, object, EventType::Warning, reason, message.to_owned()).await;
+    }
+}
+
+/// A step that people should hear of.
+pub(super) async fn notable(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    (reason, note): (Reason, String),
+) {
+    publish(ctx, object, EventType::Warning, reason, note).await;
 }
 
 /// The finalizer is gone, and with it, or not, the app.

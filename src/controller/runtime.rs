@@ -22,6 +22,9 @@ pub(super) struct Runtime {
     pub(super) org: Arc<Org>,
     /// Known once the authorization server was seen in order.
     pub(super) facts: Option<IssuerFacts>,
+    /// Okta itself says that the authorization server is out of order: nothing
+    /// new is registered with it.
+    pub(super) refuted: bool,
     /// Why the issuer is not ready, if it is not.
     pub(super) problem: Option<(Reason, String)>,
     pub(super) admissions: Arc<Admissions>,
@@ -81,6 +84,7 @@ impl Issuers {
         let same = map.get(name).is_some_and(|old| {
             old.facts == runtime.facts
                 && old.spec == runtime.spec
+                && old.refuted == runtime.refuted
                 && old.problem.is_some() == runtime.problem.is_some()
                 && Arc::ptr_eq(&old.org, &runtime.org)
         });

@@ -51,8 +51,11 @@ impl StepError {
         match self {
             Self::Stale | Self::Fenced(_) => Reason::Progressing,
             Self::Kubernetes(error) => match error.as_ref() {
-                kube::Error::Api(status) if status.is_invalid() || status.is_forbidden() => {
-                    Reason::SecretRefused
+                kube::Error::Api(status) if status.is_invalid() => Reason::SecretRefused,
+                // A namespace that is going takes nothing new; that passes by
+                // itself, and is no missing right.
+                kube::Error::Api(status) if terminating(status) => {
+                    Reason::WaitingForGarbageCollection
                 }
                 _ => Reason::KubernetesError,
             },
@@ -67,6 +70,15 @@ impl StepError {
         }
     }
 
+    /// What the status says about it in words: without the request's id, which
+    /// would make each try a new status.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Okta(error) => error.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// A stable word for metrics.
     pub(super) fn class(&self) -> &'static str {
         match self {
@@ -77,6 +89,14 @@ impl StepError {
             Self::Broken(_) => "broken",
         }
     }
+}
+
+fn terminating(status: &kube::core::Status) -> bool {
+    let causes = status.details.iter().flat_map(|d| &d.causes);
+    status.is_forbidden()
+        && causes
+            .into_iter()
+            .any(|c| c.reason == "NamespaceTerminating")
 }
 
 /// One reconcile of one account, between observation and status.
@@ -130,7 +150,7 @@ impl Run<'_> {
                 self.ctx.issuers.nudge();
                 Ok(Effect::Left)
             }
-            _ => self.okta(step, observed, &turn).await,
+            _ => self.okta(step, &turn).await,
         }
     }
 

@@ -215,6 +215,16 @@ impl Budget {
         }
     }
 
+    /// Requests a minute of our share.
+    #[must_use]
+    pub fn share_of(&self, bucket: Bucket) -> u32 {
+        let limit = self
+            .buckets
+            .get(&bucket)
+            .map_or(bucket.initial(), |state| state.limit);
+        limit * u32::from(self.share.share_percent) / 100
+    }
+
     /// What metrics show.
     #[must_use]
     pub fn level(&self, bucket: Bucket) -> Option<Level> {

@@ -86,9 +86,7 @@ impl Error {
                 until,
                 by_okta: false,
             },
-            message: format!(
-                "Okta's rate limit is used up by others of our requests; next try at {until}"
-            ),
+            message: "waiting for a slot within our share of Okta's rate limit".to_owned(),
             request_id: None,
         }
     }
@@ -140,6 +138,9 @@ impl ErrorBody {
 pub(super) fn classify(status: u16, code: &str) -> Class {
     match (status, code) {
         (_, "E0000009" | "E0000010" | "E0000239" | "E0000268") => Class::Transient,
+        (_, "E0000015") => Class::Rejected {
+            code: code.to_owned(),
+        },
         (_, "E0000004" | "E0000011" | "E0000005") | (401, _) => Class::Unauthorized,
         (403, "E0000006" | "") => Class::Forbidden,
         (404, _) => Class::NotFound,

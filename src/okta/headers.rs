@@ -38,6 +38,7 @@ impl Org {
             let remaining = u32::try_from(remaining).unwrap_or(0);
             let reset = self.in_our_time(reset, okta_now, now);
             lock(&self.budget).learn(bucket, limit, remaining, reset, now);
+            self.report_level(bucket);
         }
     }
 
@@ -86,7 +87,7 @@ impl Org {
                 until,
                 by_okta: true,
             },
-            message: format!("Okta's rate limit is used up until {until}"),
+            message: "Okta's rate limit is used up".to_owned(),
             request_id: id,
         }
     }

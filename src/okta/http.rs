@@ -175,6 +175,12 @@ impl Org {
         &self.origin
     }
 
+    /// Tokens a minute that our share of Okta's limit allows.
+    #[must_use]
+    pub fn tokens_per_minute(&self) -> u32 {
+        lock(&self.budget).share_of(Bucket::Token)
+    }
+
     /// Changes the operator's share of the rate limits.
     pub fn set_share(&self, share: RateLimit) {
         lock(&self.budget).set_share(share);
@@ -193,14 +199,12 @@ impl Org {
         lock(&self.retries).remove(key);
     }
 
-    /// Publishes the levels of all buckets.
-    pub fn report_levels(&self) {
-        let host = self.base.host_str().unwrap_or_default().to_owned();
-        let budget = lock(&self.budget);
-        for bucket in Bucket::ALL {
-            if let Some(level) = budget.level(bucket) {
-                self.metrics.budget(&host, bucket.as_str(), level);
-            }
+    /// Publishes the level of a bucket.
+    pub(super) fn report_level(&self, bucket: Bucket) {
+        let level = lock(&self.budget).level(bucket);
+        if let Some(level) = level {
+            let host = self.base.host_str().unwrap_or_default();
+            self.metrics.budget(host, bucket.as_str(), level);
         }
     }
 
@@ -239,11 +243,11 @@ impl Org {
         self.metrics.okta_call(request.operation, class);
         match &outcome {
             Ok(answer) => tracing::debug!(
-                operation = request.operation, account = %turn.key,
+                operation = request.operation, key = %turn.key,
                 okta_request = answer.request_id.as_deref().unwrap_or("-"), "Okta answered"
             ),
             Err(error) => {
-                tracing::debug!(operation = request.operation, account = %turn.key, %error, "Okta refused")
+                tracing::debug!(operation = request.operation, key = %turn.key, %error, "Okta refused")
             }
         }
         outcome

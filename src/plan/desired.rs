@@ -103,6 +103,8 @@ pub struct Desired {
     pub renew: Option<String>,
     /// The restore annotation.
     pub restore: Option<String>,
+    /// `spec.rotation` is set; this version does not carry it out and says so.
+    pub wants_rotation: bool,
     /// The issuer.
     pub issuer: IssuerFacts,
 }
@@ -188,6 +190,7 @@ impl Desired {
             token: secret(token_name(object), &object.spec.token_secret),
             renew: annotation(n::ANNOTATION_RENEW),
             restore: annotation(n::ANNOTATION_RESTORE),
+            wants_rotation: object.spec.rotation.is_some(),
             account,
             issuer,
         }

@@ -8,7 +8,8 @@ use super::issuer_status::Findings;
 use crate::api::{AccessPolicy, Management, OktaIssuer};
 
 /// The facts. Once known they stay known while Okta's management API cannot be
-/// reached: refreshing needs none of it. After a restart they come from the
+/// reached or the authorization server is out of order: accounts that have an
+/// app go on refreshing, and can be deleted. After a restart they come from the
 /// status, for the same reason.
 #[must_use]
 pub fn facts(
@@ -17,9 +18,6 @@ pub fn facts(
     findings: &Findings,
     known: Option<IssuerFacts>,
 ) -> Option<IssuerFacts> {
-    if findings.refuted() {
-        return None;
-    }
     if let Some(server) = findings.server_in_order() {
         return build(
             object,

@@ -10,7 +10,9 @@ use super::status::Conditions;
 use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
 };
-use crate::api::{CreatedObjects, CredentialsVisibility, OktaIssuer, OktaIssuerStatus as Status};
+use crate::api::{
+    CreatedObjects, CredentialsVisibility, Management, OktaIssuer, OktaIssuerStatus as Status,
+};
 use crate::okta::{Class, Error};
 use crate::plan::desired::duration;
 
@@ -34,6 +36,8 @@ pub struct Findings {
     pub skew: SignedDuration,
     /// Accounts that refer to the issuer.
     pub accounts: usize,
+    /// Tokens a minute that our share of Okta's limit allows.
+    pub tokens_per_minute: u32,
 }
 
 impl Findings {
@@ -60,7 +64,7 @@ impl Findings {
     #[must_use]
     pub fn failed(error: Error, view: ServerView, created: CreatedObjects) -> Self {
         Self {
-            failure_message: error.to_string(),
+            failure_message: error.message,
             failure: Some(error.class),
             view,
             ..Self::empty(created)
@@ -77,6 +81,7 @@ impl Findings {
             created,
             skew: SignedDuration::ZERO,
             accounts: 0,
+            tokens_per_minute: 1,
         }
     }
 
@@ -160,8 +165,13 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
         conditions.set(type_, verdict.is_ok(), *reason, message.clone());
     }
     if let Err((reason, message)) = &ready
-        && *reason != Reason::OktaUnreachable
-        && *reason != Reason::RateLimited
+        && !matches!(
+            reason,
+            Reason::OktaUnreachable
+                | Reason::RateLimited
+                | Reason::KubernetesError
+                | Reason::Progressing
+        )
     {
         conditions.set(STALLED, true, *reason, message.clone());
     }
@@ -189,6 +199,9 @@ fn unsupported(object: &OktaIssuer) -> Result<(), (Reason, String)> {
     if object.spec.credentials == CredentialsVisibility::Private {
         return Err((Reason::InvalidIssuer, "spec.credentials: Private is not served by this version, and publishing the credentials instead would give them away; set it to Published".to_owned()));
     }
+    if object.spec.neo4j.end_sessions {
+        return Err((Reason::InvalidIssuer, "spec.neo4j.endSessions is not served by this version, and ignoring it would leave sessions open that you expect to end; set it to false".to_owned()));
+    }
     Ok(())
 }
 
@@ -202,10 +215,11 @@ fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {
             "Okta refuses the operator's sign-in: {message}; put a valid one into the Secret that spec.auth names"
         ))),
         Some(Class::Forbidden) => Err((Reason::MissingPermission, format!(
-            "the operator's sign-in lacks a right: {message}; grant okta.apps.manage, okta.clients.read and okta.authorizationServers.{} and the admin roles for them",
-            if object.spec.authorization_server.management == crate::api::Management::Managed { "manage" } else { "read" }
+            "the operator's sign-in lacks a right: {message}; grant okta.apps.manage, okta.apps.read, okta.clients.read, okta.authorizationServers.read{} and the admin roles for them",
+            if object.spec.authorization_server.management == Management::Managed { ", okta.authorizationServers.manage" } else { "" }
         ))),
-        Some(Class::Transient | Class::Conflict | Class::NotFound | Class::Rejected { .. }) => Err((Reason::OktaUnreachable, message.clone())),
+        Some(Class::Rejected { .. }) => Err((Reason::OktaRefused, message.clone())),
+        Some(Class::Transient | Class::Conflict | Class::NotFound) => Err((Reason::OktaUnreachable, message.clone())),
         Some(Class::RateLimited { .. }) => Err((Reason::RateLimited, message.clone())),
         None if object.spec.auth.api_token.is_some() => Ok((
             Reason::ApiTokenInUse,
@@ -275,13 +289,18 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
             ),
         );
     }
-    let lifetime = duration(&object.spec.authorization_server.token_lifetime).unwrap_or_default();
-    if promise(lifetime, 0).is_none() {
+    let server = &object.spec.authorization_server;
+    let lifetime = duration(&server.token_lifetime).unwrap_or_default();
+    // Of a rule that is somebody else's we do not know the lifetime.
+    let ours = server.management == Management::Managed;
+    // How long it takes to give every account a token when all wait for one.
+    let catch_up = findings.accounts as u64 * 60 / u64::from(findings.tokens_per_minute.max(1));
+    if ours && promise(lifetime, catch_up).is_none() {
         return (
             Reason::PromiseNotKept,
             format!(
-                "a token life of {} leaves no time for the kubelet to deliver a new token before the old one ends if Okta is away; raise spec.authorizationServer.tokenLifetime",
-                object.spec.authorization_server.token_lifetime
+                "with a token life of {} and Okta's limit on tokens, workloads of {} accounts notice every outage of Okta; raise spec.authorizationServer.tokenLifetime or the org's limit",
+                server.token_lifetime, findings.accounts
             ),
         );
     }

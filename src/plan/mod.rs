@@ -55,6 +55,28 @@ pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
     }
 }
 
+/// What people should hear of a step that is about to be carried out.
+#[must_use]
+pub fn notable(desired: &Desired, observed: &Observed, step: &Step) -> Option<(Reason, String)> {
+    use memory::App;
+    match (step, &observed.memory.app) {
+        (Step::Stage(staged), App::Present(view)) if !desired.owns(view.marker.as_ref()) => Some((
+            Reason::ClientIdTaken,
+            format!(
+                "Client id {} is taken at Okta by app {}, which is not this account's and is left alone; {} is tried instead",
+                view.client_id, view.id, staged.client_id
+            ),
+        )),
+        (Step::Abandon { app_id }, _) => Some((
+            Reason::Abandoned,
+            format!(
+                "App {app_id} is left behind at Okta, as the annotation asked; remove it there"
+            ),
+        )),
+        _ => None,
+    }
+}
+
 fn blocked(reason: Reason, message: impl Into<String>, retry: Retry) -> Next {
     Next::Blocked(Blocked {
         reason,

@@ -148,7 +148,12 @@ pub fn next_status(
             CREDENTIALS_READY,
             true,
             Reason::CredentialsProved,
-            "Okta accepted the credentials in the Secret".to_owned(),
+            if desired.wants_rotation {
+                "Okta accepted the credentials in the Secret; spec.rotation is not carried out by this version"
+            } else {
+                "Okta accepted the credentials in the Secret"
+            }
+            .to_owned(),
         ),
         (None, Some((reason, message))) => {
             conditions.set(CREDENTIALS_READY, false, reason, message.to_owned())
@@ -330,7 +335,9 @@ pub fn stranded_status(
         now,
     };
     let alive = old.token.as_ref().filter(|t| t.expires_at.0 > now);
+    let deleting = object.metadata.deletion_timestamp.is_some();
     match (alive, &old.token) {
+        _ if deleting => conditions.set(READY, false, reason, message.to_owned()),
         (Some(_), _) => conditions.set(
             READY,
             true,
@@ -376,9 +383,11 @@ pub fn stranded_status(
         ),
         None => conditions.set(TOKEN_FRESH, false, reason, message.to_owned()),
     }
+    let unseen = old.observed_generation != generation
+        || old.conditions.iter().any(|c| c.type_ == RECONCILING);
     if alive.is_none() && needs_somebody(reason) {
         conditions.set(STALLED, true, reason, message.to_owned());
-    } else if alive.is_none() {
+    } else if alive.is_none() || unseen {
         conditions.set(RECONCILING, true, reason, message.to_owned());
     }
     let conditions = conditions.new;

@@ -404,6 +404,7 @@ fn desired() -> Desired {
         token: secret("etl-neo4j-token"),
         renew: None,
         restore: None,
+        wants_rotation: false,
         issuer: IssuerFacts {
             name: "default".into(),
             org_url: "https://acme.okta.com".into(),
