@@ -85,6 +85,10 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// A caller that does not come back within this time has lost its slot.
 const LOST: Duration = Duration::from_secs(120);
 
+/// In this many of the next windows a slot may be taken from somebody else;
+/// later ones are for whoever comes first.
+const CONTESTED: i64 = 8;
+
 /// All buckets of one org.
 #[derive(Debug)]
 pub struct Budget {
@@ -222,7 +226,7 @@ impl Budget {
             .buckets
             .get(&bucket)
             .map_or(bucket.initial(), |state| state.limit);
-        limit * u32::from(self.share.share_percent) / 100
+        percent(limit, self.share.share_percent)
     }
 
     /// What metrics show.
@@ -251,11 +255,12 @@ impl Budget {
 
 impl State {
     fn roll(&mut self, now: Timestamp) {
-        if now >= self.window_end {
-            self.window_end = after(now, WINDOW);
-            self.used = 0;
-            self.remaining = None;
+        if now < self.window_end {
+            return;
         }
+        self.window_end = after(now, WINDOW);
+        self.used = 0;
+        self.remaining = None;
         let lost: Vec<String> = self
             .windows
             .range(..number(now))
@@ -274,8 +279,8 @@ impl State {
 
     /// Requests that a lane may have in one window.
     fn cap(&self, share: RateLimit, lane: Lane) -> u32 {
-        let ours = (self.limit * u32::from(share.share_percent) / 100).max(1);
-        let reserve = ours * u32::from(share.reserve_for_refresh_percent) / 100;
+        let ours = percent(self.limit, share.share_percent).max(1);
+        let reserve = percent(ours, share.reserve_for_refresh_percent);
         if lane.may_use_reserve() {
             ours
         } else {
@@ -314,8 +319,7 @@ impl State {
     /// less urgent or whose namespace holds more of that window.
     fn assign(&mut self, turn: &Turn, cap: u32, now: Timestamp) -> Timestamp {
         let first = number(self.window_end.max(self.closed_until));
-        let mut window = first;
-        loop {
+        for window in first..first + CONTESTED {
             let taken = self.windows.get(&window).map_or(0, Vec::len);
             if taken < cap as usize {
                 return self.put(turn, window, taken, cap, now);
@@ -334,17 +338,17 @@ impl State {
                 }
                 return at;
             }
-            window += 1;
         }
+        self.assign_behind(turn, first + CONTESTED, cap, now)
     }
 
-    fn assign_behind(&mut self, turn: &Turn, from: i64, cap: u32, now: Timestamp) {
+    fn assign_behind(&mut self, turn: &Turn, from: i64, cap: u32, now: Timestamp) -> Timestamp {
         let mut window = from;
         while self.windows.get(&window).map_or(0, Vec::len) >= cap as usize {
             window += 1;
         }
         let taken = self.windows.get(&window).map_or(0, Vec::len);
-        self.put(turn, window, taken, cap, now);
+        self.put(turn, window, taken, cap, now)
     }
 
     fn put(
@@ -406,6 +410,11 @@ impl State {
             .max_by_key(|(_, s)| s.at)
             .map(|(key, _)| key.clone())
     }
+}
+
+/// `part` per cent of `whole`, whatever an answer's header says.
+fn percent(whole: u32, part: u8) -> u32 {
+    u32::try_from(u64::from(whole) * u64::from(part) / 100).unwrap_or(u32::MAX)
 }
 
 /// Windows are numbered by minutes since the epoch.

@@ -351,6 +351,7 @@ impl Model {
             outcome,
             self.now,
         );
+        kstatus_reads_it_right(&status, &self.observe(), self.now);
         if self.status.as_ref() != Some(&status) {
             self.status = Some(status);
             self.writes += 1;
@@ -376,6 +377,33 @@ impl Model {
             described_as: described.then(|| spec.revision()),
         }
     }
+}
+
+/// Stalled only together with Ready=False, Reconciling never beside it; while a
+/// token lives and the account is not stopped, it is ready.
+fn kstatus_reads_it_right(status: &Neo4jServiceAccountStatus, observed: &Observed, now: Timestamp) {
+    let is = |type_: &str, value: &str| {
+        status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == type_ && c.status == value)
+    };
+    assert!(
+        !is("Stalled", "True") || is("Ready", "False"),
+        "{status:#?}"
+    );
+    assert!(
+        !(is("Stalled", "True") && is("Reconciling", "True")),
+        "{status:#?}"
+    );
+    let token = observed.token_facts();
+    if is("Ready", "True") {
+        assert!(
+            token.is_some_and(|t| t.life.expires_at > now),
+            "{status:#?}"
+        );
+    }
+    assert_eq!(status.token.is_some(), status.binding.is_some());
 }
 
 fn spec() -> Neo4jServiceAccountSpec {
