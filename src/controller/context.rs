@@ -21,6 +21,7 @@ use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::plan::allow::Census;
 use crate::plan::identity::AccountRef;
 use crate::plan::memory::Memory;
 use crate::plan::secret_meta::Slot;
@@ -95,6 +96,8 @@ pub(super) struct Context {
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
     memories: Mutex<HashMap<String, Remembered>>,
+    /// The last census of each issuer, good for a few seconds.
+    pub(super) censuses: Mutex<HashMap<String, (Timestamp, Census)>>,
 }
 
 /// What is remembered of one account. Losing it costs calls only.
@@ -141,6 +144,7 @@ impl Context {
             population: Population::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),
+            censuses: Mutex::default(),
         }
     }
 

@@ -12,15 +12,16 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
-use super::report;
 use super::runtime::{Admissions, Look, Runtime};
 use super::signin::{self, Prepared};
+use super::{observe, report};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts;
 use crate::plan::issuer::Identity;
 use crate::plan::issuer_status::{Findings, next_status};
 use crate::plan::schedule::{self, until};
+use crate::sync::lock;
 
 /// How often an issuer in order is looked at as a whole.
 const LOOK: Duration = Duration::from_secs(600);
@@ -145,6 +146,9 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
     findings.tokens_per_minute = org.tokens_per_minute();
+    lock(&ctx.censuses).remove(&name);
+    let census = observe::census(ctx, &name, &object.spec);
+    findings.denied = census.holds_back(confirmed).then_some(census.denied);
 
     let facts = facts::facts(
         object,

@@ -1,6 +1,7 @@
 //! Puts together what caches and memory know of an account. Reads nothing from
 //! the API server: what the planner needs beyond this it asks for by a step.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -10,11 +11,16 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::context::{Context, Remembered};
 use super::runtime::Runtime;
-use crate::api::Neo4jServiceAccount;
-use crate::plan::allow::{Namespace, decide};
+use crate::api::{Neo4jServiceAccount, OktaIssuerSpec};
+use crate::plan::allow::{Census, Denied, Namespace, decide};
 use crate::plan::desired::{Desired, IssuerFacts, account_ref};
 use crate::plan::observed::Observed;
+use crate::plan::schedule;
 use crate::plan::secret_meta::{Slot, classify};
+use crate::sync::lock;
+
+/// How long a census is good for.
+const CENSUS: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Orders resourceVersions; Kubernetes promises since 1.35 that they can be
 /// compared as numbers. What cannot be read as one counts as oldest.
@@ -84,26 +90,69 @@ pub(super) fn desired(
 ) -> Desired {
     let account = account_ref(object);
     let position = ctx.population.add(object, &account);
-    let namespace = ctx
-        .stores
-        .namespaces
-        .get(&ObjectRef::new(&account.namespace));
+    let mut permission = permission(ctx, object, &facts.name, &runtime.spec, position);
+    let token = object.status.as_ref().and_then(|s| s.token.as_ref());
+    // What it has may be kept while so many lose it at once; nothing new is given.
+    let unchanged = token.is_some_and(|t| same_groups(&t.groups, &object.spec.groups));
+    if permission.is_err()
+        && unchanged
+        && census(ctx, &facts.name, &runtime.spec).holds_back(runtime.look.confirmed)
+    {
+        permission = Ok(());
+        ctx.issuers.nudge();
+    }
+    Desired::new(object, facts.clone(), permission)
+}
+
+fn same_groups(one: &[String], other: &[String]) -> bool {
+    let set = |groups: &[String]| groups.iter().cloned().collect::<BTreeSet<_>>();
+    set(one) == set(other)
+}
+
+fn permission(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    issuer: &str,
+    spec: &OktaIssuerSpec,
+    position: usize,
+) -> Result<(), Denied> {
+    let name = object.namespace().unwrap_or_default();
+    let namespace = ctx.stores.namespaces.get(&ObjectRef::new(&name));
     let labels = namespace
         .as_ref()
         .map(|n| n.labels().clone())
         .unwrap_or_default();
     let namespace = Namespace {
-        name: &account.namespace,
+        name: &name,
         labels: &labels,
     };
-    let permission = decide(
-        &facts.name,
-        &runtime.spec,
-        &namespace,
-        &object.spec.groups,
-        position,
-    );
-    Desired::new(object, facts.clone(), permission)
+    decide(issuer, spec, &namespace, &object.spec.groups, position)
+}
+
+/// How many accounts of the issuer lost their permission, at most a few seconds
+/// old: counting all of them for each of them would take too long.
+pub(super) fn census(ctx: &Context, issuer: &str, spec: &OktaIssuerSpec) -> Census {
+    let now = ctx.now();
+    let known = lock(&ctx.censuses).get(issuer).copied();
+    if let Some((at, census)) = known
+        && now < schedule::after(at, CENSUS)
+    {
+        return census;
+    }
+    let mut census = Census::default();
+    let holding = |a: &Neo4jServiceAccount| a.status.as_ref().is_some_and(|s| s.token.is_some());
+    for account in ctx
+        .stores
+        .accounts
+        .state_filter(|a| a.spec.issuer_ref.name == issuer && holding(a))
+    {
+        census.holding += 1;
+        if permission(ctx, &account, issuer, spec, 0).is_err() {
+            census.denied += 1;
+        }
+    }
+    lock(&ctx.censuses).insert(issuer.to_owned(), (now, census));
+    census
 }
 
 /// What is known of the account.

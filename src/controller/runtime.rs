@@ -85,6 +85,7 @@ impl Issuers {
             old.facts == runtime.facts
                 && old.spec == runtime.spec
                 && old.refuted == runtime.refuted
+                && old.look.confirmed == runtime.look.confirmed
                 && old.problem.is_some() == runtime.problem.is_some()
                 && Arc::ptr_eq(&old.org, &runtime.org)
         });

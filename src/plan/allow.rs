@@ -79,6 +79,25 @@ pub fn decide(
     Ok(())
 }
 
+/// How many of an issuer's accounts that hold a token lost their permission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Accounts that hold a token and are no longer permitted.
+    pub denied: usize,
+    /// Accounts that hold a token.
+    pub holding: usize,
+}
+
+impl Census {
+    /// Whether that many at once is held back until somebody confirms it: more
+    /// than ten, and more than a tenth of all, is more likely a slip than a
+    /// wish. `confirmed` is how many removals were confirmed.
+    #[must_use]
+    pub fn holds_back(self, confirmed: Option<usize>) -> bool {
+        self.denied > 10.max(self.holding / 10) && confirmed.is_none_or(|n| n < self.denied)
+    }
+}
+
 fn matches(entry: &AllowEntry, namespace: &Namespace<'_>) -> bool {
     entry
         .namespaces

@@ -81,3 +81,15 @@ fn the_table() {
         }
     }
 }
+
+#[test]
+fn a_slip_that_would_stop_many_accounts_waits_for_a_confirmation() {
+    let census = |denied, holding| Census { denied, holding };
+    assert!(!census(10, 10).holds_back(None), "few accounts go at once");
+    assert!(census(11, 20).holds_back(None));
+    assert!(!census(100, 1000).holds_back(None));
+    assert!(census(101, 1000).holds_back(None));
+    assert!(census(101, 1000).holds_back(Some(100)));
+    assert!(!census(101, 1000).holds_back(Some(101)));
+    assert!(!census(40, 1000).holds_back(Some(101)), "half-way through");
+}

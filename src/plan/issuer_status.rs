@@ -12,6 +12,7 @@ use crate::api::conditions::{
 };
 use crate::api::{
     CreatedObjects, CredentialsVisibility, Management, OktaIssuer, OktaIssuerStatus as Status,
+    names,
 };
 use crate::okta::{Class, Error};
 use crate::plan::desired::duration;
@@ -36,6 +37,8 @@ pub struct Findings {
     pub skew: SignedDuration,
     /// Accounts that refer to the issuer.
     pub accounts: usize,
+    /// Accounts that would lose their permission, when they are held back.
+    pub denied: Option<usize>,
     /// Tokens a minute that our share of Okta's limit allows.
     pub tokens_per_minute: u32,
 }
@@ -81,6 +84,7 @@ impl Findings {
             created,
             skew: SignedDuration::ZERO,
             accounts: 0,
+            denied: None,
             tokens_per_minute: 1,
         }
     }
@@ -148,12 +152,14 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
     let authenticated = authenticated(object, findings);
     let server = server(findings);
     let policy = policy(findings);
-    let verdict = unsupported(object).and_then(|()| {
-        [&authenticated, &server, &policy]
-            .into_iter()
-            .find_map(|v| v.clone().err())
-            .map_or(Ok(()), Err)
-    });
+    let verdict = unsupported(object)
+        .and_then(|()| held(object, findings))
+        .and_then(|()| {
+            [&authenticated, &server, &policy]
+                .into_iter()
+                .find_map(|v| v.clone().err())
+                .map_or(Ok(()), Err)
+        });
     let ready = verdict.map(|()| in_order(object, findings));
     for (type_, verdict) in [
         (READY, &ready),
@@ -203,6 +209,21 @@ fn unsupported(object: &OktaIssuer) -> Result<(), (Reason, String)> {
         return Err((Reason::InvalidIssuer, "spec.neo4j.endSessions is not served by this version, and ignoring it would leave sessions open that you expect to end; set it to false".to_owned()));
     }
     Ok(())
+}
+
+/// More accounts would lose their permission at once than is plausible.
+fn held(object: &OktaIssuer, findings: &Findings) -> Result<(), (Reason, String)> {
+    let Some(denied) = findings.denied else {
+        return Ok(());
+    };
+    Err((
+        Reason::MassRemoval,
+        format!(
+            "{denied} accounts would lose their permission and their tokens at once, which is more than is plausible, and keep them for now; put spec.allow or the namespaces' labels right, or, if it is right: kubectl annotate oktaissuer {} {}={denied} --overwrite",
+            object.metadata.name.as_deref().unwrap_or_default(),
+            names::ANNOTATION_CONFIRM_REMOVALS
+        ),
+    ))
 }
 
 fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {

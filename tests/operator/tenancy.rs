@@ -414,3 +414,46 @@ async fn kubectl_shows_readiness_groups_and_expiry_and_never_invalid() {
         .unwrap();
     assert_eq!(accounts.items.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slip_in_allow_that_would_stop_many_accounts_waits_for_a_confirmation() {
+    let world = World::new().await;
+    for i in 0..12 {
+        world.account(&format!("etl-{i}"), json!({})).await;
+    }
+    for i in 0..12 {
+        world.ready(&format!("etl-{i}")).await;
+    }
+    world.quiet().await;
+    world.issuer(json!({ "allow": [] })).await;
+    let issuer = world.issuer_has("Ready", "False", "MassRemoval").await;
+    let said = format!("{:?}", issuer.status);
+    assert!(said.contains("confirm-removals=12"), "{said}");
+    world.pass(MINUTE * 3);
+    world.quiet().await;
+    let tokens = async || {
+        let secrets = world.secrets().list(&ListParams::default()).await.unwrap();
+        secrets
+            .iter()
+            .filter(|s| s.type_.as_deref() == Some("servicebinding.io/neo4j"))
+            .count()
+    };
+    assert_eq!(tokens().await, 12, "nobody lost a token");
+    world.pass(MINUTE * 40);
+    world.quiet().await;
+    world.ready("etl-0").await;
+    let confirm =
+        json!({ "metadata": { "annotations": { "neo4j-okta.dev/confirm-removals": "12" } } });
+    world
+        .issuers()
+        .patch("default", &PatchParams::default(), &Patch::Merge(&confirm))
+        .await
+        .unwrap();
+    world.has("etl-0", "Ready", "False", "NotAllowed").await;
+    world.pass(MINUTE * 2);
+    until("all withdrawn", async || match tokens().await {
+        0 => Ok(()),
+        left => Err(left),
+    })
+    .await;
+}
