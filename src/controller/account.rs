@@ -5,42 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
 
 use super::context::{Context, Pause, Remembered};
 use super::observe::{self, newest};
 use super::report;
 use super::runtime::Runtime;
+use super::status::{Error, TIMEOUT, write_status};
 use super::step::{Run, StepError};
 use crate::api::conditions::Reason;
-use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus, names as n};
+use crate::api::{Neo4jServiceAccount, names as n};
 use crate::okta::Class;
 use crate::plan::desired::{Desired, account_ref};
 use crate::plan::observed::Observed;
 use crate::plan::schedule::{self, SAFETY_NET, until};
+use crate::plan::secret_meta::Slot;
 use crate::plan::status::{Outcome, next_status};
 use crate::plan::step::{Blocked, Next, Retry, Step};
 use crate::plan::{self, Wish};
 
 /// No plan is longer; one that is has a flaw, and waiting is safer than going on.
 const MAX_STEPS: usize = 32;
-/// A reconcile that takes longer is given up; the next one resumes.
-const TIMEOUT: Duration = Duration::from_secs(150);
 /// How soon to observe again what somebody else has just changed.
 const STALE: Duration = Duration::from_millis(200);
-
-/// Why a reconcile could not even end in a status.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// The API server did not take the status.
-    #[error("the status could not be written: {0}")]
-    Status(#[source] Box<kube::Error>),
-    /// It took too long.
-    #[error("gave up after {} s", TIMEOUT.as_secs())]
-    Timeout,
-}
 
 /// Reconciles one account.
 pub(super) async fn reconcile(
@@ -217,14 +205,12 @@ async fn finish(
         }
         End::Failed(_, StepError::Stale | StepError::Fenced(_)) | End::Unfinished => {
             // Nothing to say: what is known is out of date.
-            remembered.credentials = None;
-            remembered.token = None;
             let pause = until(
                 now,
                 schedule::retry_at(now, ctx.backoff.failed(uid), uid, None),
             )
             .max(STALE);
-            remember(ctx, &observed, remembered, false);
+            remember(ctx, &observed, remembered, Known::OutOfDate);
             return Ok((Action::requeue(pause), "stale"));
         }
         End::Failed(step, error) => {
@@ -247,6 +233,7 @@ async fn finish(
         }
     };
     let settled = outcome == Outcome::Settled;
+    let known = if settled { Known::Settled } else { Known::Open };
     let wake = wake.min(horizon).max(now);
     let status = next_status(object.status.as_ref(), desired, &observed, &outcome, now);
     let current = remembered.object.clone();
@@ -257,11 +244,11 @@ async fn finish(
         match write_status(ctx, current, &status).await {
             Ok(written) => remembered.object = Some(Arc::new(written)),
             Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => {
-                remember(ctx, &observed, remembered, settled);
+                remember(ctx, &observed, remembered, known);
                 return Ok((Action::requeue(STALE), "stale"));
             }
             Err(error) => {
-                remember(ctx, &observed, remembered, settled);
+                remember(ctx, &observed, remembered, known);
                 return Err(Error::Status(Box::new(error)));
             }
         }
@@ -275,47 +262,36 @@ async fn finish(
         until: wake,
         seen: observe::fingerprint(desired, &observed),
     });
-    remember(ctx, &observed, remembered, settled);
+    remember(ctx, &observed, remembered, known);
     Ok((Action::requeue(until(now, wake)), label))
 }
 
-fn remember(ctx: &Context, observed: &Observed, mut remembered: Remembered, settled: bool) {
-    let uid = remembered
-        .object
-        .as_ref()
-        .and_then(|o| o.uid())
-        .unwrap_or_default();
+/// What a reconcile leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing is open: looks at Okta may be forgotten.
+    Settled,
+    /// It goes on from here.
+    Open,
+    /// The Secrets are not as we thought: the caches know better.
+    OutOfDate,
+}
+
+fn remember(ctx: &Context, observed: &Observed, mut remembered: Remembered, known: Known) {
+    let object = remembered.object.as_ref();
+    let uid = object.and_then(|o| o.uid()).unwrap_or_default();
     remembered.memory = observed.memory.clone();
-    remembered.credentials = ours(&observed.credentials);
-    remembered.token = ours(&observed.token);
-    if settled {
+    let own = |slot: &Slot| (known != Known::OutOfDate).then(|| ours(slot)).flatten();
+    remembered.credentials = own(&observed.credentials);
+    remembered.token = own(&observed.token);
+    if known == Known::Settled {
         remembered.memory.begin(Timestamp::MAX);
     }
     ctx.remember(&uid, remembered);
 }
 
-fn ours(slot: &plan::secret_meta::Slot) -> Option<plan::secret_meta::Slot> {
-    matches!(slot, plan::secret_meta::Slot::Ours(_)).then(|| slot.clone())
-}
-
-/// Writes the status, guarded by the resourceVersion it was computed from.
-pub(super) async fn write_status(
-    ctx: &Context,
-    object: &Neo4jServiceAccount,
-    status: &Neo4jServiceAccountStatus,
-) -> Result<Neo4jServiceAccount, kube::Error> {
-    if ctx.settings.fence.pass().is_err() {
-        return Ok(object.clone());
-    }
-    let api: Api<Neo4jServiceAccount> =
-        Api::namespaced(ctx.client.clone(), &object.namespace().unwrap_or_default());
-    let params = PostParams {
-        field_manager: Some(n::OPERATOR.to_owned()),
-        ..PostParams::default()
-    };
-    let mut next = object.clone();
-    next.status = Some(status.clone());
-    api.replace_status(&object.name_any(), &params, &next).await
+fn ours(slot: &Slot) -> Option<Slot> {
+    matches!(slot, Slot::Ours(_)).then(|| slot.clone())
 }
 
 /// The issuer is missing, or has never been in order since the operator runs.

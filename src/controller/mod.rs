@@ -16,6 +16,7 @@ mod runtime;
 mod secret;
 mod server;
 mod signin;
+mod status;
 mod step;
 mod vault;
 

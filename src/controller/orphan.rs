@@ -7,8 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::account::{Error, write_status};
 use super::context::{Context, Remembered};
+use super::status::{Error, write_status};
 use super::{finalizer, report};
 use crate::api::conditions::Reason;
 use crate::api::{Neo4jServiceAccount, names as n};
