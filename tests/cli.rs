@@ -14,7 +14,8 @@ fn operator(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 
 #[test]
 fn wrong_flags_and_wrong_environment_values_end_with_one_line_and_exit_code_64() {
-    let cases: [(&[&str], &[(&str, &str)], &str); 6] = [
+    type Environment = &'static [(&'static str, &'static str)];
+    let cases: [(&[&str], Environment, &str); 6] = [
         (&["run", "--frobnicate"], &[], "--frobnicate"),
         (
             &["run", "--admin-address", "nowhere"],
