@@ -34,8 +34,16 @@ impl Document {
         }
     }
 
+    /// Adds to a list of the document.
+    pub(crate) fn append(&mut self, reference: &str, value: Value) {
+        let list = self.document.pointer_mut(reference.trim_start_matches('#'));
+        if let Some(Value::Array(list)) = list {
+            list.push(value);
+        }
+    }
+
     /// `null` when the document has nothing there.
-    fn pointer(&self, reference: &str) -> &Value {
+    pub(crate) fn pointer(&self, reference: &str) -> &Value {
         self.document
             .pointer(reference.trim_start_matches('#'))
             .unwrap_or(&Value::Null)

@@ -8,6 +8,7 @@ mod checked;
 mod kit;
 mod management;
 mod oauth;
+mod served;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
