@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::contract::contract;
 pub(crate) use crate::helpers::{PATIENCE, apply, condition, merge, message, until};
 use crate::helpers::{clean, install};
 use k8s_openapi::api::core::v1::Secret;
@@ -77,9 +78,11 @@ impl World {
         let client = cluster.client();
         install(cluster).await;
         clean(&client).await;
-        let okta = Emulator::start(Config::default())
-            .await
-            .expect("an emulator");
+        let config = Config {
+            contract: contract(),
+            ..Config::default()
+        };
+        let okta = Emulator::start(config).await.expect("an emulator");
         let namespace = cluster.namespace("payments").await;
         let world = Self {
             cluster,

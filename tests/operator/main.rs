@@ -2,6 +2,7 @@
 //! sentence that would have been an outage.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod contract;
 mod crashes;
 mod harness;
 mod helpers;

@@ -28,6 +28,8 @@ mod limits;
 mod listen;
 mod log;
 mod metadata;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod org;
 mod org_token;
 mod page;
@@ -53,6 +55,8 @@ pub use clock::Clock;
 pub use faults::{Fault, FaultKind};
 pub use limits::Limits;
 pub use listen::TlsFiles;
+#[cfg(feature = "openapi")]
+pub use openapi::Contract;
 pub use requests::Request;
 
 use org::Org;
@@ -74,6 +78,9 @@ pub struct Config {
     pub limits: Limits,
     /// Answers to open questions about Okta.
     pub behaviour: Behaviour,
+    /// What every exchange is held to; see [`Emulator::violations`].
+    #[cfg(feature = "openapi")]
+    pub contract: Option<Arc<Contract>>,
 }
 
 impl std::fmt::Debug for Config {
@@ -97,6 +104,8 @@ impl Default for Config {
             public_url: None,
             limits: Limits::default(),
             behaviour: Behaviour::default(),
+            #[cfg(feature = "openapi")]
+            contract: None,
         }
     }
 }
@@ -126,7 +135,10 @@ impl Emulator {
         let mut org = Org::new(url.clone(), config.api_token.clone(), clock.now_ms());
         org.limits = config.limits;
         org.behaviour = config.behaviour;
-        let shared = Arc::new(Shared::new(org, clock));
+        let shared = Shared::new(org, clock);
+        #[cfg(feature = "openapi")]
+        let shared = shared.held_to(config.contract);
+        let shared = Arc::new(shared);
         let server = tokio::spawn(listen::accept(Arc::clone(&shared), listener, tls));
         Ok(Self {
             shared,
@@ -164,6 +176,13 @@ impl Emulator {
     /// How often a method was called on a route template.
     pub fn count(&self, method: &str, route: &str) -> usize {
         self.shared.org().requests.count(method, route)
+    }
+
+    /// What violated the contract so far: what was sent and what was answered
+    /// on Okta's own routes, except answers that a fault made. It quotes no secret.
+    #[cfg(feature = "openapi")]
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.exchanges.violations()
     }
 
     /// Adds a fault.

@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) down: AtomicBool,
     running: AtomicU32,
+    #[cfg(feature = "openapi")]
+    pub(crate) exchanges: crate::openapi::Exchanges,
 }
 
 impl std::fmt::Debug for Shared {
@@ -59,7 +61,16 @@ impl Shared {
             clock,
             down: AtomicBool::new(false),
             running: AtomicU32::new(0),
+            #[cfg(feature = "openapi")]
+            exchanges: crate::openapi::Exchanges::default(),
         }
+    }
+
+    /// The same, which checks what it serves.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn held_to(mut self, contract: Option<Arc<crate::Contract>>) -> Self {
+        self.exchanges = crate::openapi::Exchanges::new(contract);
+        self
     }
 
     /// The org; a panic of another thread does not make it unusable.
@@ -131,6 +142,9 @@ pub(crate) async fn serve(
     let mut org = shared.org();
     if faults.contains(&FaultKind::CutBefore) {
         record(&mut org, &call, &template, 0, None);
+        drop(org);
+        #[cfg(feature = "openapi")]
+        shared.exchanges.check(&call, &template, &faults, None);
         return Err(Cut);
     }
     let answer = match (&found, forced(&faults)) {
@@ -154,6 +168,10 @@ pub(crate) async fn serve(
     );
     let date = org.believed_seconds(call.now);
     drop(org);
+    #[cfg(feature = "openapi")]
+    shared
+        .exchanges
+        .check(&call, &template, &faults, Some(&answer));
     if faults.contains(&FaultKind::CutAfter) {
         return Err(Cut);
     }

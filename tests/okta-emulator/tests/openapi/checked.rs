@@ -1,25 +1,26 @@
 //! An emulator whose exchanges are compared with the documents as they happen;
 //! findings are collected, so that one run shows all of them.
 
+use std::sync::Arc;
+
+use okta_emulator::Contract;
 use serde_json::Value;
 
-use crate::UNDECLARED;
 use crate::kit::Kit;
-use crate::spec::Spec;
 
 /// An emulator whose every exchange is checked.
 pub(crate) struct Checked {
     pub(crate) kit: Kit,
-    spec: Spec,
+    contract: Arc<Contract>,
     wrong: std::cell::RefCell<Vec<String>>,
     checked: std::cell::Cell<usize>,
 }
 
 impl Checked {
-    pub(crate) fn new(kit: Kit, spec: Spec) -> Self {
+    pub(crate) fn new(kit: Kit, contract: Arc<Contract>) -> Self {
         Self {
             kit,
-            spec,
+            contract,
             wrong: std::cell::RefCell::default(),
             checked: std::cell::Cell::new(0),
         }
@@ -53,13 +54,16 @@ impl Checked {
         if let Some(body) = &body
             && reply.status < 300
         {
-            for error in self.spec.request(method, template, body, &UNDECLARED) {
+            for error in self
+                .contract
+                .request(method, template, "application/json", Some(body))
+            {
                 self.note(format!("request {method} {template}: {error}\n    {body}"));
             }
         }
         for error in self
-            .spec
-            .response(method, template, reply.status, &reply.body, &UNDECLARED)
+            .contract
+            .answer(method, template, reply.status, &reply.body)
         {
             self.note(format!(
                 "{} {method} {template}: {error}\n    {}",

@@ -8,22 +8,26 @@ mod checked;
 mod kit;
 mod management;
 mod oauth;
-mod spec;
+mod served;
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-/// Members that Okta sends and its documents leave undeclared at this place:
-/// an EC key without its curve would be no key.
-pub(crate) const UNDECLARED: [&str; 5] =
-    ["activated", "dpop_bound_access_tokens", "alg", "crv", "use"];
+use okta_emulator::Contract;
 
-/// The folder with the documents, if there is one.
-pub(crate) fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("OKTA_OPENAPI_DIR").map(PathBuf::from);
-    if folder.is_none() {
-        println!(
-            "skipped: OKTA_OPENAPI_DIR is not set; Okta publishes the files at github.com/okta/okta-management-openapi-spec"
-        );
-    }
-    folder
+/// Okta's documents, if there is a folder with them; read once.
+pub(crate) fn contract() -> Option<Arc<Contract>> {
+    static READ: OnceLock<Option<Arc<Contract>>> = OnceLock::new();
+    let read = || {
+        let Some(folder) = std::env::var_os("OKTA_OPENAPI_DIR").map(PathBuf::from) else {
+            println!(
+                "skipped: OKTA_OPENAPI_DIR is not set; Okta publishes the files at github.com/okta/okta-management-openapi-spec"
+            );
+            return None;
+        };
+        Some(Arc::new(
+            Contract::from_dir(&folder).expect("Okta's documents"),
+        ))
+    };
+    READ.get_or_init(read).clone()
 }

@@ -3,15 +3,13 @@
 use serde_json::json;
 
 use crate::checked::Checked;
-use crate::folder;
+use crate::contract;
 use crate::kit::{Key, Kit, SCOPE, SECRET, app_body, text};
-use crate::spec::Spec;
 
 #[tokio::test]
 async fn the_management_api() {
-    let Some(folder) = folder() else { return };
-    let spec = Spec::read(&folder.join("okta-management-openapi.yaml"));
-    let checked = Checked::new(Kit::start().await, spec);
+    let Some(contract) = contract() else { return };
+    let checked = Checked::new(Kit::start().await, contract);
     apps(&checked).await;
     keys(&checked).await;
     let server = authorization_server(&checked).await;

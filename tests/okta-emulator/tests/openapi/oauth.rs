@@ -2,20 +2,18 @@
 
 use serde_json::json;
 
+use crate::contract;
 use crate::kit::{self, Key, Kit, SECRET, text};
-use crate::spec::Spec;
-use crate::{UNDECLARED, folder};
 
 #[tokio::test]
 async fn the_oauth_api() {
-    let Some(folder) = folder() else { return };
-    let spec = Spec::read(&folder.join("okta-oauth-openapi.yaml"));
+    let Some(contract) = contract() else { return };
     let kit = Kit::start().await;
     kit.open_default_server();
     kit.app("client.oauth").await;
     let mut wrong = Vec::new();
     let mut check = |method: &str, template: &str, reply: &kit::Reply| {
-        for error in spec.response(method, template, reply.status, &reply.body, &UNDECLARED) {
+        for error in contract.answer(method, template, reply.status, &reply.body) {
             wrong.push(format!(
                 "{} {method} {template}: {error}\n    {}",
                 reply.status, reply.body
