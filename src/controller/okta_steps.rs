@@ -261,7 +261,7 @@ impl Run<'_> {
             Ok(Err(refusal)) => {
                 metrics.token_request("refused");
                 tracing::warn!(account = %self.desired.account, ?refusal, "Okta refused a token");
-                return Ok(Effect::MintRefused(refusal));
+                return Ok(Effect::MintRefused(credential, refusal));
             }
             Err(error) => {
                 metrics.token_request(error.class.as_str());

@@ -189,8 +189,8 @@ impl Observed {
                     let _ = schedule::allow_at(tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST);
                 }
             }
-            Effect::MintRefused(refusal) => {
-                memory.refused = Some(refusal);
+            Effect::MintRefused(credential, refusal) => {
+                memory.refused = Some((credential, refusal));
                 memory.minted = None;
             }
         }

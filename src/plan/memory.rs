@@ -4,7 +4,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::app::AppView;
-use super::step::{Content, Minted, OktaSecret, Refusal};
+use super::step::{Content, Credential, Minted, OktaSecret, Refusal};
 use crate::api::conditions::Reason;
 
 /// The app at Okta, as far as we looked.
@@ -79,8 +79,8 @@ pub struct Memory {
     pub minted: Option<Minted>,
     /// resourceVersion of the token Secret when we last wrote a token into it.
     pub token_version: Option<String>,
-    /// The last refusal of a token.
-    pub refused: Option<Refusal>,
+    /// The last refusal of a token, and with which credentials it was asked for.
+    pub refused: Option<(Credential, Refusal)>,
     /// Until when refusals are taken for Okta's delay.
     pub settling_until: Timestamp,
     /// Rate limiter of tokens that the tenant causes.

@@ -10,7 +10,7 @@ use super::desired::{Desired, Wish};
 use super::memory::{Memory, Registered};
 use super::schedule;
 use super::secret_meta::{ANNOTATION_APP_REVISION, Meta, Slot};
-use super::step::Content;
+use super::step::{Content, Credential, Refusal};
 use crate::api::conditions::{READY, Reason};
 use crate::api::{Neo4jServiceAccount, names as n};
 
@@ -140,6 +140,13 @@ impl Observed {
     #[must_use]
     pub fn stands_for(&self, reason: Reason) -> bool {
         self.ready_reason.as_deref() == Some(reason.as_str())
+    }
+
+    /// Why a token was refused to these credentials, if the last one was.
+    #[must_use]
+    pub fn refusal(&self, of: Credential) -> Option<&Refusal> {
+        let (credential, refusal) = self.memory.refused.as_ref()?;
+        (*credential == of).then_some(refusal)
     }
 
     /// Whether Okta may still be catching up with a write of ours.

@@ -79,7 +79,7 @@ fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
 
 /// Okta knows the app and refuses its live credentials: new ones are needed.
 fn refused(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Next> {
-    if o.memory.refused != Some(Refusal::InvalidClient) || o.settling(now) {
+    if o.refusal(Credential::Live) != Some(&Refusal::InvalidClient) || o.settling(now) {
         return None;
     }
     let App::Present(view) = &o.memory.app else {
@@ -179,7 +179,10 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
         return next;
     }
     // An account that has minted before does not wait for admission again.
-    let unlisted = matches!(o.memory.refused, Some(Refusal::AccessDenied(_)));
+    let unlisted = matches!(
+        o.refusal(Credential::Staged),
+        Some(Refusal::AccessDenied(_))
+    );
     if (content.live.is_none() || unlisted)
         && let Some(next) = token::admit(d, o, &staged.client_id)
     {
@@ -197,7 +200,7 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
         // be published is another question.
         return Next::Do(Step::Promote);
     }
-    match &o.memory.refused {
+    match o.refusal(Credential::Staged) {
         None => Next::Do(Step::Mint(Credential::Staged)),
         Some(_) if o.settling(now) => token::settle(now),
         Some(Refusal::InvalidClient) if staged.purpose == Purpose::Create => {

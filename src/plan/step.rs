@@ -367,5 +367,5 @@ pub enum Effect {
     /// A token was issued.
     Minted(Minted),
     /// A token was refused.
-    MintRefused(Refusal),
+    MintRefused(Credential, Refusal),
 }

@@ -295,13 +295,16 @@ impl Model {
             }
         });
         let Some(app) = app.filter(|_| right) else {
-            return Effect::MintRefused(Refusal::InvalidClient);
+            return Effect::MintRefused(credential, Refusal::InvalidClient);
         };
         if app.dpop {
-            return Effect::MintRefused(Refusal::Other("invalid_dpop_proof".into()));
+            return Effect::MintRefused(credential, Refusal::Other("invalid_dpop_proof".into()));
         }
         if !self.listed.contains(&client_id) {
-            return Effect::MintRefused(Refusal::AccessDenied("no_matching_policy".into()));
+            return Effect::MintRefused(
+                credential,
+                Refusal::AccessDenied("no_matching_policy".into()),
+            );
         }
         let outcome = if app.groups == self.desired.groups {
             Ok(TokenLife::new(

@@ -9,7 +9,7 @@ use super::memory::App;
 use super::observed::{Observed, TokenFacts};
 use super::schedule::{self, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
 use super::secret_meta::Slot;
-use super::step::{Credential, Next, Refusal, Retry, Step};
+use super::step::{Credential, Next, Purpose, Refusal, Retry, Step};
 use super::{blocked, settling};
 use crate::api::conditions::Reason;
 
@@ -17,9 +17,11 @@ use crate::api::conditions::Reason;
 /// nothing about the account's identity is in question.
 pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
     let facts = o.token_facts()?;
+    // A second secret that waits for its slot leaves the first one working.
     let usable = matches!(o.credentials, Slot::Ours(_))
-        && o.content()
-            .is_none_or(|c| c.staged.is_none() && c.live.is_some());
+        && o.content().is_none_or(|c| {
+            c.live.is_some() && c.staged.as_ref().is_none_or(|s| s.purpose == Purpose::Add)
+        });
     let touched = matches!(&o.token, Slot::Ours(meta) if meta.touched.is_some());
     let unfit = o.memory.minted.as_ref().is_some_and(|m| m.outcome.is_err());
     if !usable
@@ -70,7 +72,7 @@ pub(super) fn token(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
     if let Some(next) = waiting(d, o, now) {
         return Some(next);
     }
-    if let Some(refusal) = &o.memory.refused {
+    if let Some(refusal) = o.refusal(Credential::Live) {
         return refused(d, o, refusal, now).or_else(|| mint(o));
     }
     if need == Need::ByTenant {
