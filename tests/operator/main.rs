@@ -9,5 +9,6 @@ mod helpers;
 mod issuers;
 mod lifecycle;
 mod outages;
+mod process;
 mod secrecy;
 mod tenancy;
