@@ -3,6 +3,8 @@
 //! matter: client ids are unique, two secrets at most, a method change drops
 //! them, only active listed clients with right credentials get a token.
 
+#[path = "tests_fixture.rs"]
+mod fixture;
 #[path = "tests_model_steps.rs"]
 mod steps;
 
@@ -105,7 +107,7 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn new() -> Self {
         Self {
-            desired: desired(),
+            desired: fixture::desired(),
             finalizer: false,
             credentials: None,
             token: None,
@@ -274,7 +276,7 @@ impl Model {
         let mut memory = self.memory.clone();
         memory.holds_live = self.vault.as_ref().is_some_and(|v| v.live.is_some());
         let slot = |meta: Option<&Meta>| meta.map_or(Slot::Absent, |m| Slot::Ours(m.clone()));
-        let mut object = Neo4jServiceAccount::new("etl", spec());
+        let mut object = Neo4jServiceAccount::new("etl", fixture::spec());
         object.metadata.uid = Some(self.desired.account.uid.clone());
         object.status.clone_from(&self.status);
         if self.finalizer {
@@ -404,54 +406,4 @@ fn kstatus_reads_it_right(status: &Neo4jServiceAccountStatus, observed: &Observe
         );
     }
     assert_eq!(status.token.is_some(), status.binding.is_some());
-}
-
-fn spec() -> Neo4jServiceAccountSpec {
-    serde_json::from_value(serde_json::json!({ "groups": ["group-0"] })).expect("a spec")
-}
-
-fn desired() -> Desired {
-    let labels = BTreeMap::from([(n::LABEL_MANAGED_BY.to_owned(), n::OPERATOR.to_owned())]);
-    let secret = |name: &str| SecretSpec {
-        name: name.to_owned(),
-        labels: labels.clone(),
-        annotations: BTreeMap::new(),
-    };
-    Desired {
-        account: AccountRef {
-            namespace: "payments".into(),
-            name: "etl".into(),
-            uid: "9d1e7f3a-0000".into(),
-        },
-        generation: 1,
-        wish: Wish::Live,
-        groups: ["group-0".to_owned()].into(),
-        authentication: Authentication::ClientSecretBasic,
-        label: "label-0".into(),
-        credentials: secret("etl-okta-credentials"),
-        token: secret("etl-neo4j-token"),
-        renew: None,
-        restore: None,
-        wants_rotation: false,
-        issuer: IssuerFacts {
-            name: "default".into(),
-            org_url: "https://acme.okta.com".into(),
-            authorization_server_id: "aus1".into(),
-            issuer: "https://acme.okta.com/oauth2/aus1".into(),
-            audience: "neo4j".into(),
-            token_endpoint: "https://acme.okta.com/oauth2/aus1/v1/token".into(),
-            scope: "neo4j_groups".into(),
-            groups_claim: "groups".into(),
-            profile_attribute: "neo4j_groups".into(),
-            lifetime: Some(Duration::from_secs(3600)),
-            allow_list: true,
-            network_zones: Vec::new(),
-            on_delete: OnDelete::Delete,
-            on_external_disable: OnExternalDisable::Respect,
-            installation: "installation".into(),
-            former_installations: Vec::new(),
-            cluster: "prod".into(),
-            neo4j_uri: None,
-        },
-    }
 }

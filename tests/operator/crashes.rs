@@ -212,6 +212,7 @@ async fn a_writer_that_was_frozen_while_another_promoted_destroys_nothing() {
     let data = world.data("etl-okta-credentials").await;
     second.stop().await;
     wake.notify_one();
+    // What it must not do leaves no trace to wait for.
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.quiet().await;
     assert_eq!(

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::contract::contract;
 pub(crate) use crate::helpers::{PATIENCE, apply, condition, merge, message, until};
 use crate::helpers::{clean, install};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer, names as n};
 use neo4j_okta_operator::clock::Clock;
@@ -349,6 +349,59 @@ impl World {
             .map(|r| format!("{} {} {}", r.method, r.path, r.status))
             .collect();
         panic!("never quiet; last requests: {busy:#?}");
+    }
+
+    /// Asks for the deletion of an account.
+    pub(crate) async fn delete(&self, name: &str) {
+        self.accounts()
+            .delete(name, &DeleteParams::default())
+            .await
+            .expect("the account was there");
+    }
+
+    pub(crate) async fn delete_secret(&self, name: &str) {
+        self.secrets()
+            .delete(name, &DeleteParams::default())
+            .await
+            .expect("the Secret was there");
+    }
+
+    /// Changes a Secret as `kubectl edit` would.
+    pub(crate) async fn edit_secret(&self, name: &str, change: &Value) {
+        self.secrets()
+            .patch(name, &PatchParams::default(), &Patch::Merge(change))
+            .await
+            .expect("patched");
+    }
+
+    /// Waits until the account is gone.
+    pub(crate) async fn gone(&self, name: &str) {
+        until("gone", async || {
+            let left = self
+                .accounts()
+                .get_opt(name)
+                .await
+                .expect("the API server answers");
+            left.map_or(Ok(()), |account| Err(format!("{:?}", account.status)))
+        })
+        .await;
+    }
+
+    /// Deletes the test's namespace and waits until it is gone.
+    pub(crate) async fn delete_namespace(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces
+            .delete(&self.namespace, &DeleteParams::default())
+            .await
+            .expect("the namespace was there");
+        until("gone", async || {
+            let left = namespaces
+                .get_opt(&self.namespace)
+                .await
+                .expect("the API server answers");
+            left.map_or(Ok(()), |namespace| Err(namespace.status))
+        })
+        .await;
     }
 
     pub(crate) fn tokens_asked(&self) -> usize {

@@ -84,6 +84,7 @@ async fn a_sign_in_secret_that_is_missing_or_not_marked_for_the_host_is_never_se
     );
     world.quiet().await;
     world.okta.clear_requests();
+    // Nothing is what has to happen.
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(world.okta.requests().len(), 0);
 }
@@ -244,11 +245,7 @@ async fn an_issuer_in_use_outlives_its_deletion_until_the_last_account_is_gone()
             a.status.as_ref().unwrap().token.as_ref().unwrap().groups == ["neo4j_publisher"]
         })
         .await;
-    world
-        .accounts()
-        .delete("etl", &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete("etl").await;
     until("both gone", async || {
         let left = (
             world.accounts().get_opt("etl").await.unwrap().is_some(),
@@ -272,17 +269,6 @@ async fn an_account_without_an_issuer_says_so_and_can_be_deleted() {
         .account("etl", json!({ "issuerRef": { "name": "nowhere" } }))
         .await;
     world.has("etl", "Ready", "False", "IssuerNotFound").await;
-    world
-        .accounts()
-        .delete("etl", &DeleteParams::default())
-        .await
-        .unwrap();
-    until("gone", async || {
-        if world.accounts().get_opt("etl").await.unwrap().is_none() {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    world.delete("etl").await;
+    world.gone("etl").await;
 }

@@ -11,4 +11,5 @@ mod lifecycle;
 mod outages;
 mod process;
 mod secrecy;
+mod tampering;
 mod tenancy;

@@ -199,11 +199,7 @@ async fn a_deletion_waits_for_okta_and_then_goes_through() {
     world.ready("etl").await;
     world.quiet().await;
     world.okta.stop_answering(true);
-    world
-        .accounts()
-        .delete("etl", &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete("etl").await;
     let waiting = world.has("etl", "Ready", "False", "OktaUnreachable").await;
     assert!(
         message(&waiting, "Ready").contains("neo4j-okta.dev/abandon"),
@@ -213,14 +209,7 @@ async fn a_deletion_waits_for_okta_and_then_goes_through() {
     assert_eq!(world.okta.admin().apps().len(), 1);
     world.okta.stop_answering(false);
     world.pass(5 * MINUTE);
-    until("gone", async || {
-        if world.accounts().get_opt("etl").await.unwrap().is_none() {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    world.gone("etl").await;
     assert!(world.okta.admin().apps().is_empty());
 }
 
@@ -268,23 +257,6 @@ async fn a_namespace_can_be_deleted_with_its_accounts() {
     world.account("two", json!({})).await;
     world.ready("one").await;
     world.ready("two").await;
-    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
-    namespaces
-        .delete(&world.namespace, &DeleteParams::default())
-        .await
-        .unwrap();
-    until("gone", async || {
-        if namespaces
-            .get_opt(&world.namespace)
-            .await
-            .unwrap()
-            .is_none()
-        {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    world.delete_namespace().await;
     assert!(world.okta.admin().apps().is_empty());
 }
