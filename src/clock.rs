@@ -21,6 +21,15 @@ pub struct Clock {
     moved: Arc<watch::Sender<()>>,
 }
 
+/// Which way the clock jumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jump {
+    /// Time passed that timers did not see.
+    Ahead,
+    /// The clock had been ahead and was set right.
+    Back,
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::system()
@@ -55,7 +64,15 @@ impl Clock {
 
     /// Moves the clock on, as if that much time had passed.
     pub fn advance(&self, by: Duration) {
-        let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.shift(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the clock back, as if it had been ahead by that much.
+    pub fn turn_back(&self, by: Duration) {
+        self.shift(-i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    fn shift(&self, ms: i64) {
         self.offset_ms.fetch_add(ms, Ordering::Relaxed);
         self.moved.send_replace(());
     }
@@ -64,7 +81,7 @@ impl Clock {
     /// that what was planned for an instant is planned anew: timers know
     /// durations only.
     #[must_use = "a stream does nothing unless polled"]
-    pub fn jumps(&self) -> impl Stream<Item = ()> + Send + use<> {
+    pub fn jumps(&self) -> impl Stream<Item = Jump> + Send + use<> {
         let clock = self.clone();
         let moved = self.moved.subscribe();
         let reading = clock.reading();
@@ -74,10 +91,13 @@ impl Clock {
                 loop {
                     let told = tokio::time::timeout(LOOK, moved.changed()).await.is_ok();
                     let reading = clock.reading();
-                    let jumped = (reading - last).abs() > JUMP;
+                    let by = reading - last;
                     last = reading;
-                    if told || jumped {
-                        return Some(((), (clock, moved, last)));
+                    if by < -JUMP {
+                        return Some((Jump::Back, (clock, moved, last)));
+                    }
+                    if told || by > JUMP {
+                        return Some((Jump::Ahead, (clock, moved, last)));
                     }
                 }
             },

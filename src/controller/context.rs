@@ -168,6 +168,14 @@ impl Context {
         lock(&self.memories).insert(uid.to_owned(), what);
     }
 
+    /// The clock jumped: instants that were noted before hold no more.
+    pub(super) fn forget_instants(&self) {
+        for remembered in lock(&self.memories).values_mut() {
+            remembered.pause = None;
+            remembered.memory.forget_instants();
+        }
+    }
+
     /// The account is gone.
     pub(super) fn forget(&self, account: &AccountRef) {
         lock(&self.memories).remove(&account.uid);

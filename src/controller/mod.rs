@@ -40,6 +40,7 @@ pub use fence::{Fence, Fenced};
 use context::{Context, Stores};
 
 use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
+use crate::clock::Jump;
 use crate::metrics::Metrics;
 use crate::plan::secret_meta;
 
@@ -171,7 +172,14 @@ async fn run(
     .reflect(namespaces_writer)
     .touched_objects()
     .predicate_filter(predicates::labels, Default::default());
-    let look_again = stream::select(turns(ctx.issuers.changes()), settings.clock.jumps());
+    let jumped = ctx.clone();
+    let jumps = settings.clock.jumps().map(move |jump| {
+        tracing::warn!(?jump, "the clock jumped");
+        if jump == Jump::Back {
+            jumped.forget_instants();
+        }
+    });
+    let look_again = stream::select(turns(ctx.issuers.changes()), jumps);
     let account_run = accounts
         .with_config(controller::Config::default().debounce(std::time::Duration::ZERO))
         .owns_stream(owned)
@@ -200,7 +208,7 @@ async fn run(
         )
         .reconcile_all_on(stream::select(
             turns(ctx.issuers.nudges()),
-            settings.clock.jumps(),
+            settings.clock.jumps().map(drop),
         ))
         .graceful_shutdown_on(shutdown.clone())
         .run(issuer::reconcile, issuer::error_policy, ctx.clone())

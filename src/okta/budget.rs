@@ -255,7 +255,12 @@ impl Budget {
 
 impl State {
     fn roll(&mut self, now: Timestamp) {
-        if now < self.window_end {
+        if self.window_end > after(now, WINDOW * 3) {
+            // The clock was ahead and was set right: no instant of ours holds.
+            self.closed_until = Timestamp::MIN;
+            self.waiting.clear();
+            self.windows.clear();
+        } else if now < self.window_end {
             return;
         }
         self.window_end = after(now, WINDOW);

@@ -136,3 +136,27 @@ fn a_refusal_closes_the_bucket_and_what_others_eat_is_seen() {
         .count();
     assert_eq!(granted, 2);
 }
+
+#[test]
+fn a_clock_that_is_set_right_starves_nobody() {
+    let mut budget = taught(100);
+    for i in 0..200 {
+        let _ = budget.reserve(
+            Bucket::Apps,
+            &turn(Lane::New, &format!("n{i}"), "ns"),
+            at(7200),
+        );
+    }
+    let granted = (0..200)
+        .filter(|i| {
+            budget
+                .reserve(
+                    Bucket::Apps,
+                    &turn(Lane::New, &format!("n{i}"), "ns"),
+                    at(0),
+                )
+                .is_ok()
+        })
+        .count();
+    assert_eq!(granted, 35);
+}

@@ -130,6 +130,14 @@ impl Default for Memory {
 }
 
 impl Memory {
+    /// The clock jumped: graces begin anew.
+    pub fn forget_instants(&mut self) {
+        self.settling_until = Timestamp::MIN;
+        self.mint_tat = Timestamp::MIN;
+        self.lost_group_since = None;
+        self.denied_since = None;
+    }
+
     /// Forgets, at the start of a reconcile, what may have changed since the
     /// last one: each reconcile tries once.
     pub fn begin(&mut self, now: Timestamp) {

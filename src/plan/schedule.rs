@@ -12,6 +12,8 @@ pub const SAFETY_NET: Duration = Duration::from_secs(3600);
 /// For this long after a write of our own to Okta, refusals and old answers are
 /// taken for Okta's own delay.
 pub const SETTLING: Duration = Duration::from_secs(60);
+/// Instants this far in the future are still taken for the present.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// How soon to look again while Okta settles.
 pub const SETTLING_RETRY: Duration = Duration::from_secs(2);
 /// How soon to look again whether the access policy admits a client.

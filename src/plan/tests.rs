@@ -187,6 +187,17 @@ fn a_refresh_is_one_token_and_one_write_of_the_secret() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_and_is_set_right_does_not_let_the_token_go_stale() {
+    let mut model = Model::new();
+    settle(&mut model);
+    model.trace.clear();
+    model.turn_back(Duration::from_secs(2 * 3600));
+    model.reconcile(None, None);
+    let names: Vec<&str> = model.trace.iter().map(Step::name).collect();
+    assert_eq!(names, ["Mint", "Publish"]);
+}
+
+#[test]
 fn a_lost_group_is_withdrawn_after_five_minutes_even_if_okta_is_away() {
     let mut model = Model::new();
     model.desired.groups = ["admin".to_owned(), "reader".to_owned()].into();

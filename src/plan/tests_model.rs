@@ -132,6 +132,12 @@ impl Model {
         self.listed.extend(waiting);
     }
 
+    /// The clock was ahead and is set right.
+    pub(super) fn turn_back(&mut self, time: Duration) {
+        let back = k8s_openapi::jiff::SignedDuration::try_from(time).expect("a short time");
+        self.now = self.now.checked_sub(back).expect("an instant");
+    }
+
     pub(super) fn restart(&mut self) {
         self.memory = Memory::default();
         self.vault = None;

@@ -60,9 +60,7 @@ pub(super) fn token(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
             Ok(life) if now < life.refresh_at => return Some(Next::Do(Step::Publish)),
             // Held up for so long that it is due itself: ask again.
             Ok(_) => {}
-            Err(flaw) => {
-                return Some(flawed(o, flaw, now));
-            }
+            Err(flaw) => return Some(flawed(o, flaw, now)),
         }
     }
     let need = need(d, o, now)?;
@@ -110,7 +108,10 @@ fn need(d: &Desired, o: &Observed, now: Timestamp) -> Option<Need> {
     let Some(facts) = TokenFacts::read(meta) else {
         return Some(Need::ByTenant);
     };
-    if now >= facts.life.refresh_at {
+    // Issued in the future: the clock was wrong then or is wrong now, and the
+    // token may end before its planned refresh.
+    let from_the_future = facts.life.issued_at > schedule::after(now, schedule::CLOCK_TOLERANCE);
+    if now >= facts.life.refresh_at || from_the_future {
         return Some(Need::Due);
     }
     let TokenFacts {

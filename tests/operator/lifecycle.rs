@@ -269,3 +269,27 @@ async fn a_foreign_secret_is_never_overwritten_and_the_account_takes_over_once_i
     world.ready("etl").await;
     world.claims("etl").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_two_hours_ahead_and_is_set_right_lets_no_token_go_stale() {
+    let mut world = World::without_operator().await;
+    world.clock.advance(HOUR * 2);
+    world.issuer(json!({})).await;
+    world.start_operator().await;
+    world.issuer_has("Ready", "True", "ClockSkew").await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    world.quiet().await;
+    let asked = world.tokens_asked();
+    world.clock.turn_back(HOUR * 2);
+    until("a new token", async || match world.tokens_asked() - asked {
+        0 => Err(0),
+        asked => Ok(asked),
+    })
+    .await;
+    world.quiet().await;
+    let token = world.ready("etl").await.status.unwrap().token.unwrap();
+    let ends = world.claims("etl").await["exp"].as_i64().unwrap();
+    assert!(token.next_refresh_at.0.as_second() < ends);
+    assert_eq!(world.tokens_asked(), asked + 1);
+}
