@@ -217,6 +217,9 @@ async fn when_nothing_happens_nothing_is_written_and_nobody_is_asked() {
         world.account(name, json!({})).await;
         world.ready(name).await;
     }
+    // The issuer tells the number of its accounts once a minute at most.
+    world.quiet().await;
+    world.pass(Duration::from_secs(61));
     world.quiet().await;
     let versions = async || -> Vec<Option<String>> {
         let accounts = world.accounts().list(&Default::default()).await.unwrap();
