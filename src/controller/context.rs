@@ -109,6 +109,8 @@ pub(super) struct Remembered {
     pub(super) object: Option<Arc<Neo4jServiceAccount>>,
     pub(super) credentials: Option<Slot>,
     pub(super) token: Option<Slot>,
+    /// SHA-256 of the token that we published last.
+    pub(super) token_digest: Option<Vec<u8>>,
     /// uid of a token Secret that we deleted.
     pub(super) withdrawn: Option<String>,
     /// Nothing is tried before this instant unless something changed.

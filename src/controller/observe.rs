@@ -1,7 +1,6 @@
 //! Puts together what caches and memory know of an account. Reads nothing from
 //! the API server: what the planner needs beyond this it asks for by a step.
 
-use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::context::{Context, Remembered};
 use super::runtime::Runtime;
 use crate::api::{Neo4jServiceAccount, OktaIssuerSpec};
-use crate::plan::allow::{Census, Denied, Namespace, decide};
+use crate::plan::allow::{Census, Denied, Namespace, decide, keeps_what_it_has};
 use crate::plan::desired::{Desired, IssuerFacts, account_ref};
 use crate::plan::observed::Observed;
 use crate::plan::schedule;
@@ -91,22 +90,17 @@ pub(super) fn desired(
     let account = account_ref(object);
     let position = ctx.population.add(object, &account);
     let mut permission = permission(ctx, object, &facts.name, &runtime.spec, position);
-    let token = object.status.as_ref().and_then(|s| s.token.as_ref());
-    // What it has may be kept while so many lose it at once; nothing new is given.
-    let unchanged = token.is_some_and(|t| same_groups(&t.groups, &object.spec.groups));
-    if permission.is_err()
-        && unchanged
-        && census(ctx, &facts.name, &runtime.spec).holds_back(runtime.look.confirmed)
-    {
-        permission = Ok(());
-        ctx.issuers.nudge();
+    if permission.is_err() {
+        let token = object.status.as_ref().and_then(|s| s.token.as_ref());
+        let published = token.map(|t| t.groups.as_slice());
+        let census = census(ctx, &facts.name, &runtime.spec);
+        let confirmed = runtime.look.confirmed;
+        if keeps_what_it_has(published, &object.spec.groups, census, confirmed) {
+            permission = Ok(());
+            ctx.issuers.nudge();
+        }
     }
     Desired::new(object, facts.clone(), permission)
-}
-
-fn same_groups(one: &[String], other: &[String]) -> bool {
-    let set = |groups: &[String]| groups.iter().cloned().collect::<BTreeSet<_>>();
-    set(one) == set(other)
 }
 
 fn permission(

@@ -1,7 +1,7 @@
 //! Whether an issuer lets a namespace ask for groups. Pure: the controller
 //! decides by it, whatever was admitted earlier.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
@@ -96,6 +96,20 @@ impl Census {
     pub fn holds_back(self, confirmed: Option<usize>) -> bool {
         self.denied > 10.max(self.holding / 10) && confirmed.is_none_or(|n| n < self.denied)
     }
+}
+
+/// Whether an account that lost its permission keeps what it has until somebody
+/// confirms the loss of so many. Nothing new is given: only an account whose
+/// token carries exactly the `groups` that it asks for stays as it is.
+#[must_use]
+pub fn keeps_what_it_has(
+    published: Option<&[String]>,
+    groups: &[String],
+    census: Census,
+    confirmed: Option<usize>,
+) -> bool {
+    let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
+    published.is_some_and(|published| set(published) == set(groups)) && census.holds_back(confirmed)
 }
 
 fn matches(entry: &AllowEntry, namespace: &Namespace<'_>) -> bool {

@@ -93,3 +93,28 @@ fn a_slip_that_would_stop_many_accounts_waits_for_a_confirmation() {
     assert!(!census(101, 1000).holds_back(Some(101)));
     assert!(!census(40, 1000).holds_back(Some(101)), "half-way through");
 }
+
+#[test]
+fn while_a_loss_is_held_back_nothing_new_is_given() {
+    let many = Census {
+        denied: 50,
+        holding: 60,
+    };
+    let list = |groups: &[&str]| groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>();
+    let (one, two) = (list(&["a"]), list(&["b", "a"]));
+    assert!(keeps_what_it_has(
+        Some(&two),
+        &list(&["a", "b"]),
+        many,
+        None
+    ));
+    assert!(
+        !keeps_what_it_has(Some(&one), &two, many, None),
+        "another group"
+    );
+    assert!(!keeps_what_it_has(None, &one, many, None), "no token yet");
+    assert!(
+        !keeps_what_it_has(Some(&one), &one, many, Some(50)),
+        "confirmed"
+    );
+}

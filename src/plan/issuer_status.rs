@@ -219,7 +219,7 @@ fn held(object: &OktaIssuer, findings: &Findings) -> Result<(), (Reason, String)
     Err((
         Reason::MassRemoval,
         format!(
-            "{denied} accounts would lose their permission and their tokens at once, which is more than is plausible, and keep them for now; put spec.allow or the namespaces' labels right, or, if it is right: kubectl annotate oktaissuer {} {}={denied} --overwrite",
+            "{denied} accounts would lose their permission and their tokens at once, which is more than is plausible, and they keep what they have; put spec.allow or the namespaces' labels right, or, if it is right: kubectl annotate oktaissuer {} {}={denied} --overwrite",
             object.metadata.name.as_deref().unwrap_or_default(),
             names::ANNOTATION_CONFIRM_REMOVALS
         ),

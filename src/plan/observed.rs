@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::check::{self, Claims};
 use super::desired::{Desired, Wish};
 use super::memory::{Memory, Registered};
-use super::schedule;
+use super::schedule::{self, TokenLife};
 use super::secret_meta::{ANNOTATION_APP_REVISION, Meta, Slot};
 use super::step::{Content, Credential, Refusal};
 use crate::api::conditions::{READY, Reason};
@@ -49,6 +50,21 @@ pub struct TokenFacts {
 }
 
 impl TokenFacts {
+    /// Whether a token with these claims lives as the annotations say: an expiry
+    /// or a refresh that somebody pushed out would let it go stale.
+    #[must_use]
+    pub fn agrees_with(&self, claims: &Claims, groups_claim: &str, account_uid: &str) -> bool {
+        let TokenLife {
+            issued_at,
+            expires_at,
+            ..
+        } = self.life;
+        let lifetime = expires_at.duration_since(issued_at).unsigned_abs();
+        expires_at.as_second() <= claims.exp + 5
+            && self.life == TokenLife::new(issued_at, lifetime, account_uid)
+            && check::groups(claims, groups_claim).as_ref() == Some(&self.groups)
+    }
+
     /// Reads them; `None` when one is missing or unreadable.
     #[must_use]
     pub fn read(meta: &Meta) -> Option<Self> {

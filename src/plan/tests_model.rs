@@ -174,7 +174,7 @@ impl Model {
             .collect()
     }
 
-    /// Whether the refresh is due, or something else is planned for now.
+    /// Whether the refresh is due, or something else is planned for this instant.
     pub(super) fn due(&self) -> bool {
         self.observe().refresh_due(self.now)
     }

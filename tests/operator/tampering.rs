@@ -176,3 +176,25 @@ async fn an_expiry_that_somebody_pushed_out_does_not_let_the_token_go_stale() {
             < "2990"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_signature_alone_was_damaged_is_replaced() {
+    let world = World::new().await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    world.quiet().await;
+    let mut damaged = world.token("etl").await;
+    damaged.truncate(damaged.len() - 8);
+    damaged.push_str("AAAAAAAA");
+    let patch = json!({ "stringData": { "token": damaged } });
+    world.edit_secret("etl-neo4j-token", &patch).await;
+    until("replaced", async || {
+        if world.token("etl").await == damaged {
+            Err("still damaged")
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    world.claims("etl").await;
+}

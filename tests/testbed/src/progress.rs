@@ -28,6 +28,7 @@ impl Progress {
 
     /// Waits a second and tells that it has passed.
     pub(crate) async fn tick(&mut self) {
+        // The clock that it shows has seconds.
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.seconds += 1;
         let time = format!("{}:{:02}", self.seconds / 60, self.seconds % 60);

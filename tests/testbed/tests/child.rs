@@ -125,6 +125,7 @@ async fn owner_process() {
     // Whoever started these tests may have had SIGINT ignored, as shells do for
     // commands in the background; then its default action would be none.
     tokio::select! {
+        // Ends by itself, should nobody ever interrupt or kill it.
         () = sleep(Duration::from_secs(600)) => {}
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.unwrap();
@@ -175,6 +176,7 @@ async fn stops(heartbeat: &Path) {
     let quiet = async {
         let mut last = size(heartbeat);
         loop {
+            // Twenty beats: silence is what has to be seen.
             sleep(Duration::from_secs(1)).await;
             let now = size(heartbeat);
             if now == last {
