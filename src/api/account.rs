@@ -93,7 +93,8 @@ pub struct Neo4jServiceAccountSpec {
     #[serde(default)]
     pub token_secret: SecretTemplate,
 
-    /// Replaces the client credentials regularly. None by default.
+    /// Replaces the client credentials regularly, with an overlap in which both
+    /// work. None by default; the annotation `neo4j-okta.dev/rotate` does it once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
 

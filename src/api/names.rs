@@ -32,6 +32,9 @@ pub const ANNOTATION_GROUPS: &str = "neo4j-okta.dev/groups";
 /// Set by a user on an account: any new value asks for a new token at once.
 /// Copied to the token Secret with the token that answers it.
 pub const ANNOTATION_RENEW: &str = "neo4j-okta.dev/renew";
+/// Set by a user on an account: any new value asks for new client credentials,
+/// once an hour at most. Copied to the credentials Secret once they are staged.
+pub const ANNOTATION_ROTATE: &str = "neo4j-okta.dev/rotate";
 /// Set by a user on an account: any new value lets an account resume whose app
 /// was disabled or deleted at Okta. Copied to the credentials Secret once done.
 pub const ANNOTATION_RESTORE: &str = "neo4j-okta.dev/restore";
@@ -67,6 +70,8 @@ pub const KEY_CLIENT_ID: &str = "client_id";
 pub const KEY_CLIENT_SECRET: &str = "client_secret";
 /// Key of the credentials Secret: the private key (PKCS #8, PEM).
 pub const KEY_PRIVATE_KEY: &str = "private_key";
+/// Key of the credentials Secret: the same private key as a JWK (RFC 7517).
+pub const KEY_PRIVATE_JWK: &str = "private_key_jwk";
 /// Key of the credentials Secret: the private key's `kid` (RFC 7638).
 pub const KEY_KEY_ID: &str = "key_id";
 /// Key of the credentials Secret: how the client signs in (RFC 7591).

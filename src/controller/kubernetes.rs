@@ -19,7 +19,7 @@ use crate::plan::secret_meta::{
     ANNOTATION_APP_REVISION, ANNOTATION_DATA, ANNOTATION_KIND, ANNOTATION_METHOD,
     ANNOTATION_RETIRE, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Slot, classify, read,
 };
-use crate::plan::step::{Effect, Purpose, Staged, Step, Which};
+use crate::plan::step::{Effect, Kind, Purpose, Retire, Staged, Step, Which};
 
 impl Run<'_> {
     pub(super) async fn kubernetes(
@@ -33,8 +33,8 @@ impl Run<'_> {
             Step::ReadCredentials => self.read_credentials().await,
             Step::ReadToken => self.read_token(observed).await,
             Step::Stage(staged) => self.stage(staged, observed).await,
-            Step::Promote => self.promote(observed).await,
-            Step::RewriteCredentials => self.rewrite(observed).await,
+            Step::Promote { retire } => self.promote(retire.as_ref(), observed).await,
+            Step::RewriteCredentials { lost } => self.rewrite(lost.as_ref(), observed).await,
             Step::Publish => self.publish(observed).await,
             Step::Withdraw => self.withdraw(observed).await,
             Step::Mark {
@@ -148,8 +148,11 @@ impl Run<'_> {
             staged: Some((staged.clone(), held)),
             generation,
         };
-        let mut annotations =
-            Annotations::from([(ANNOTATION_STAGED.to_owned(), Some("true".to_owned()))]);
+        let mut annotations = Annotations::from([
+            (ANNOTATION_STAGED.to_owned(), Some("true".to_owned())),
+            // Whoever asked for new credentials gets these.
+            (n::ANNOTATION_ROTATE.to_owned(), self.desired.rotate.clone()),
+        ]);
         if next.live.is_none() {
             annotations.insert(n::ANNOTATION_CLIENT_ID.to_owned(), None);
         }
@@ -162,11 +165,17 @@ impl Run<'_> {
         self.write_credentials(next, annotations, observed).await
     }
 
-    async fn promote(&mut self, observed: &Observed) -> Result<Effect, StepError> {
+    async fn promote(
+        &mut self,
+        retire: Option<&Retire>,
+        observed: &Observed,
+    ) -> Result<Effect, StepError> {
         let Some((staged, held)) = self.remembered.vault.staged.clone() else {
             return Err(StepError::Stale);
         };
-        let annotations = self.proved(&held, staged.purpose == Purpose::Add);
+        let mut annotations = self.proved(&held);
+        annotations.insert(ANNOTATION_STAGED.to_owned(), None);
+        annotations.insert(ANNOTATION_RETIRE.to_owned(), retire.map(Retire::text));
         let next = Credentials {
             live: Some(held),
             staged: None,
@@ -175,24 +184,38 @@ impl Run<'_> {
         self.write_credentials(next, annotations, observed).await
     }
 
-    async fn rewrite(&mut self, observed: &Observed) -> Result<Effect, StepError> {
+    async fn rewrite(
+        &mut self,
+        lost: Option<&Retire>,
+        observed: &Observed,
+    ) -> Result<Effect, StepError> {
         let Some(live) = self.remembered.vault.live.clone() else {
             return Err(StepError::Stale);
         };
-        let annotations = self.proved(&live, false);
+        let mut annotations = self.proved(&live);
+        // What was staged may stand at Okta already, and nobody else knows it.
+        let staged = self.remembered.vault.staged.clone();
+        let flag = staged.as_ref().map(|_| "true".to_owned());
+        annotations.insert(ANNOTATION_STAGED.to_owned(), flag);
+        if let Some(retire) = lost {
+            // What was answered before is not asked again.
+            let desired = self.desired;
+            annotations.insert(ANNOTATION_RETIRE.to_owned(), Some(retire.text()));
+            annotations.insert(n::ANNOTATION_ROTATE.to_owned(), desired.rotate.clone());
+            annotations.insert(n::ANNOTATION_RESTORE.to_owned(), desired.restore.clone());
+        }
         let next = Credentials {
             live: Some(live),
-            staged: None,
+            staged,
             generation: self.remembered.vault.generation,
         };
         self.write_credentials(next, annotations, observed).await
     }
 
     /// What the annotations say about proved credentials.
-    fn proved(&self, held: &Held, retire: bool) -> Annotations {
-        let key = held.authentication == crate::api::Authentication::PrivateKeyJwt;
-        let mut annotations = Annotations::from([
-            (ANNOTATION_STAGED.to_owned(), None),
+    fn proved(&self, held: &Held) -> Annotations {
+        let key = Kind::of(held.authentication) == Kind::Key;
+        Annotations::from([
             (
                 n::ANNOTATION_CLIENT_ID.to_owned(),
                 Some(held.client_id.clone()),
@@ -209,11 +232,7 @@ impl Run<'_> {
                 ANNOTATION_ROTATED_AT.to_owned(),
                 Some(whole(self.ctx.now())),
             ),
-        ]);
-        if retire {
-            annotations.insert(ANNOTATION_RETIRE.to_owned(), Some("true".to_owned()));
-        }
-        annotations
+        ])
     }
 
     async fn write_credentials(

@@ -9,12 +9,13 @@ use super::step::{Run, StepError};
 use super::vault::Held;
 use crate::api::Authentication;
 use crate::okta::budget::Turn;
+use crate::okta::credentials::{Added, Listed};
 use crate::okta::jose::SigningKey;
 use crate::okta::{Class, Error, IssuedToken};
 use crate::plan::app::{AppView, CredentialBody};
 use crate::plan::check::check;
 use crate::plan::schedule::TokenLife;
-use crate::plan::step::{Credential, Effect, Minted, OktaSecret, Step};
+use crate::plan::step::{Credential, Effect, Kind, Minted, OktaCredential, Step};
 
 /// What a body needs of a credential: a secret, or a public key.
 enum Material {
@@ -77,20 +78,26 @@ impl Run<'_> {
                 .delete_app(app_id, turn)
                 .await
                 .map(|()| Effect::AppGone)?),
-            Step::ListSecrets { app_id } => self.list_secrets(app_id, turn).await,
-            Step::AddSecret { app_id } => {
-                let held = self.staged()?;
-                let outcome = org.add_secret(app_id, &held.value, turn).await;
-                gone_is_absent(outcome, Effect::SecretsChanged)
+            Step::ListCredentials { app_id, kind } => {
+                let listed = org.list_credentials(app_id, *kind, turn).await?;
+                Ok(Effect::Credentials(self.compared(listed)?))
             }
-            Step::DeactivateSecret { app_id, secret_id } => Ok(org
-                .deactivate_secret(app_id, secret_id, turn)
-                .await
-                .map(|()| Effect::SecretsChanged)?),
-            Step::DeleteSecret { app_id, secret_id } => Ok(org
-                .delete_secret(app_id, secret_id, turn)
-                .await
-                .map(|()| Effect::SecretsChanged)?),
+            Step::AddCredential { app_id } => self.add_credential(app_id, turn).await,
+            Step::DeactivateCredential { app_id, kind, id } => {
+                // What was read of the app lists its keys.
+                self.app = None;
+                kept_if_refused(
+                    org.deactivate_credential(app_id, *kind, id, turn).await,
+                    Effect::CredentialDeactivated(id.clone()),
+                )
+            }
+            Step::DeleteCredential { app_id, kind, id } => {
+                self.app = None;
+                kept_if_refused(
+                    org.delete_credential(app_id, *kind, id, turn).await,
+                    Effect::CredentialDeleted(id.clone()),
+                )
+            }
             Step::ReplaceCredentials { app_id } => self.replace_credentials(app_id, turn).await,
             Step::Mint(credential) => self.mint(*credential, turn).await,
             Step::Abandon { app_id } => {
@@ -214,26 +221,38 @@ impl Run<'_> {
         Ok(Effect::Replaced)
     }
 
-    async fn list_secrets(&self, app_id: &str, turn: &Turn) -> Result<Effect, StepError> {
+    /// Which of the listed credentials are ours.
+    fn compared(&self, listed: Vec<Listed>) -> Result<Vec<OktaCredential>, StepError> {
         let vault = &self.remembered.vault;
-        let is = |held: Option<&Held>, value: Option<&SecretString>| {
-            held.zip(value)
-                .is_some_and(|(held, value)| held.equals(value))
+        let live = vault.live.as_ref().map(Likeness::of).transpose()?;
+        let staged = vault.staged.as_ref().map(|(_, held)| Likeness::of(held));
+        let staged = staged.transpose()?;
+        let is = |ours: &Option<Likeness<'_>>, one: &Listed| {
+            ours.as_ref().is_some_and(|ours| ours.is(one))
         };
-        let listed = self.runtime.org.list_secrets(app_id, turn).await?;
-        let secrets = listed
-            .into_iter()
-            .map(|secret| OktaSecret {
-                staged: is(
-                    vault.staged.as_ref().map(|(_, held)| held),
-                    secret.client_secret.as_ref(),
-                ),
-                live: is(vault.live.as_ref(), secret.client_secret.as_ref()),
-                active: secret.status == "ACTIVE",
-                id: secret.id,
-            })
-            .collect();
-        Ok(Effect::Secrets(secrets))
+        let compared = listed.into_iter().map(|one| OktaCredential {
+            staged: is(&staged, &one),
+            live: is(&live, &one),
+            active: one.status == "ACTIVE",
+            id: one.id,
+        });
+        Ok(compared.collect())
+    }
+
+    async fn add_credential(&mut self, app_id: &str, turn: &Turn) -> Result<Effect, StepError> {
+        self.app = None;
+        let held = self.staged()?;
+        let material = Material::of(&held)?;
+        let added = match &material {
+            Material::Secret(secret) => Added::Secret(secret),
+            Material::Jwk(jwk) => Added::Jwk(jwk),
+        };
+        let org = &self.runtime.org;
+        match org.add_credential(app_id, &added, turn).await {
+            Ok(id) => Ok(Effect::CredentialAdded(id)),
+            Err(error) if error.class == Class::NotFound => Ok(Effect::App(None)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn mint(&mut self, credential: Credential, turn: &Turn) -> Result<Effect, StepError> {
@@ -305,6 +324,42 @@ impl Run<'_> {
             Duration::from_secs(lifetime),
             &self.desired.account.uid,
         ))
+    }
+}
+
+/// What tells a credential of ours in Okta's list: the secret, or the key's name.
+enum Likeness<'a> {
+    Secret(&'a Held),
+    Kid(String),
+}
+
+impl<'a> Likeness<'a> {
+    fn of(held: &'a Held) -> Result<Self, StepError> {
+        match Kind::of(held.authentication) {
+            Kind::Secret => Ok(Self::Secret(held)),
+            Kind::Key => SigningKey::from_pem(&held.value, None)
+                .map(|key| Self::Kid(key.kid().to_owned()))
+                .map_err(|e| StepError::Broken(e.to_string())),
+        }
+    }
+
+    fn is(&self, listed: &Listed) -> bool {
+        match self {
+            Self::Secret(held) => listed
+                .client_secret
+                .as_ref()
+                .is_some_and(|s| held.equals(s)),
+            Self::Kid(kid) => listed.kid.as_ref() == Some(kid),
+        }
+    }
+}
+
+/// Okta refuses to take away what is in use: then a look at the list decides.
+fn kept_if_refused(outcome: Result<(), Error>, effect: Effect) -> Result<Effect, StepError> {
+    match outcome {
+        Ok(()) => Ok(effect),
+        Err(error) if matches!(error.class, Class::Rejected { .. }) => Ok(Effect::CredentialKept),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::api::conditions::Reason;
 use crate::api::{Neo4jServiceAccount, names as n};
 use crate::plan::desired::{account_ref, credentials_name};
 use crate::plan::schedule::{self, until};
-use crate::plan::status::stranded_status;
 use crate::plan::step::{Next, Step};
+use crate::plan::stranded::stranded_status;
 use crate::plan::without_issuer;
 
 pub(super) async fn handle(

@@ -130,8 +130,8 @@ impl Run<'_> {
             | Step::ReadCredentials
             | Step::ReadToken
             | Step::Stage(_)
-            | Step::Promote
-            | Step::RewriteCredentials
+            | Step::Promote { .. }
+            | Step::RewriteCredentials { .. }
             | Step::Publish
             | Step::Withdraw
             | Step::Mark { .. } => self.kubernetes(step, observed).await,

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::api::Authentication;
 use crate::api::names as n;
 use crate::okta::ClientCredential;
-use crate::okta::jose::SigningKey;
+use crate::okta::jose::{SigningKey, private_jwk};
 use crate::plan::app::method_name;
 use crate::plan::step::{Content, Purpose, Staged};
 
@@ -172,6 +172,12 @@ impl Credentials {
                     );
                     if let Ok(key) = SigningKey::from_pem(&held.value, None) {
                         put(format!("{prefix}{}", n::KEY_KEY_ID), key.kid());
+                    }
+                    // For clients that read keys as JWK; pods see it once it is live.
+                    if prefix.is_empty()
+                        && let Ok(jwk) = private_jwk(&held.value)
+                    {
+                        put(n::KEY_PRIVATE_JWK.to_owned(), jwk.expose_secret());
                     }
                 }
             }

@@ -1,32 +1,18 @@
-//! Okta's Apps API, as far as service apps need it: apps, their client secrets,
-//! their lifecycle, and the lookup by client id. Answers are plain JSON; the
+//! Okta's Apps API, as far as service apps need it: apps, their lifecycle, and
+//! the lookup by client id. Answers are plain JSON; the
 //! planner reads what it needs, so that foreign settings survive a PUT.
 
 use reqwest::Method;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::budget::{Bucket, Turn};
+use super::credentials::tolerate_gone;
 use super::error::{Class, Error};
 use super::http::{Org, Request};
 
 /// Pages of a list that are read at most, each of 200: past that something is
 /// wrong with the paging.
 const MAX_PAGES: usize = 500;
-
-/// A client secret as the secrets route lists it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ListedSecret {
-    /// Okta's id.
-    pub id: String,
-    /// `ACTIVE` or `INACTIVE`.
-    #[serde(default)]
-    pub status: String,
-    /// The secret itself.
-    #[serde(default)]
-    pub client_secret: Option<SecretString>,
-}
 
 impl Org {
     /// `POST /api/v1/apps`.
@@ -181,94 +167,5 @@ impl Org {
             }
         }
         Err(Error::transient("the list of apps does not end"))
-    }
-
-    /// `GET …/credentials/secrets`: plaintext, and audited at Okta.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn list_secrets(&self, id: &str, turn: &Turn) -> Result<Vec<ListedSecret>, Error> {
-        let path = ["api", "v1", "apps", id, "credentials", "secrets"];
-        let answer = self
-            .call(
-                Request::new(Method::GET, "list_secrets", Bucket::Apps, &path),
-                turn,
-            )
-            .await?;
-        serde_json::from_value(answer.body)
-            .map_err(|_| Error::transient("Okta's list of secrets cannot be read"))
-    }
-
-    /// `POST …/credentials/secrets` with a secret that the caller chose.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn add_secret(
-        &self,
-        id: &str,
-        secret: &SecretString,
-        turn: &Turn,
-    ) -> Result<(), Error> {
-        let path = ["api", "v1", "apps", id, "credentials", "secrets"];
-        let body = json!({ "client_secret": secret.expose_secret(), "status": "ACTIVE" });
-        self.call(
-            Request::new(Method::POST, "add_secret", Bucket::Apps, &path).body(body),
-            turn,
-        )
-        .await
-        .map(drop)
-    }
-
-    /// `POST …/secrets/{secretId}/lifecycle/deactivate`.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn deactivate_secret(
-        &self,
-        id: &str,
-        secret_id: &str,
-        turn: &Turn,
-    ) -> Result<(), Error> {
-        let path = [
-            "api",
-            "v1",
-            "apps",
-            id,
-            "credentials",
-            "secrets",
-            secret_id,
-            "lifecycle",
-            "deactivate",
-        ];
-        tolerate_gone(
-            self.call(
-                Request::new(Method::POST, "deactivate_secret", Bucket::Apps, &path),
-                turn,
-            )
-            .await,
-        )
-    }
-
-    /// `DELETE …/secrets/{secretId}`; inactive ones only.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn delete_secret(&self, id: &str, secret_id: &str, turn: &Turn) -> Result<(), Error> {
-        let path = ["api", "v1", "apps", id, "credentials", "secrets", secret_id];
-        tolerate_gone(
-            self.call(
-                Request::new(Method::DELETE, "delete_secret", Bucket::Apps, &path),
-                turn,
-            )
-            .await,
-        )
-    }
-}
-
-fn tolerate_gone<T>(outcome: Result<T, Error>) -> Result<(), Error> {
-    match outcome {
-        Ok(_) => Ok(()),
-        Err(error) if error.class == Class::NotFound => Ok(()),
-        Err(error) => Err(error),
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -175,6 +176,38 @@ impl SigningKey {
     }
 }
 
+/// A P-256 private key in PEM as a JWK (RFC 7518 §6.2) with `kid`, `alg` and
+/// `use`.
+///
+/// # Errors
+/// When the text is no such key.
+pub fn private_jwk(pem: &SecretString) -> Result<SecretString, KeyError> {
+    let unusable = KeyError("not a P-256 key in PKCS #8");
+    let key = SigningKey::from_pem(pem, None)?;
+    let body: Zeroizing<String> = Zeroizing::new(
+        pem.expose_secret()
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect(),
+    );
+    let der = Zeroizing::new(
+        STANDARD
+            .decode(body.as_bytes())
+            .map_err(|_| unusable.clone())?,
+    );
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
+        .map_err(|_| unusable.clone())?;
+    let scalar = pair.private_key().as_be_bytes().map_err(|_| unusable)?;
+    let mut public = json!(key.public);
+    public["use"] = json!("sig");
+    let public = public.to_string();
+    let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(scalar.as_ref()));
+    // By hand, because a JSON value would leave the key in freed memory.
+    let open = public.trim_end_matches('}');
+    let jwk = Zeroizing::new(format!(r#"{open},"d":"{}"}}"#, *d));
+    Ok(SecretString::from(jwk.as_str()))
+}
+
 /// What a DPoP proof is for.
 #[derive(Debug)]
 pub struct Proof<'a> {
@@ -200,6 +233,22 @@ mod tests {
         assert_eq!(key.public_jwk()["kty"], "EC");
         assert_eq!(key.public_jwk().get("d"), None);
         assert!(!format!("{key:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn the_private_key_as_jwk_is_the_same_key() {
+        let (key, pem) = SigningKey::generate().expect("a key");
+        let jwk = private_jwk(&pem).expect("a JWK");
+        let jwk: Value = serde_json::from_str(jwk.expose_secret()).expect("JSON");
+        let public = key.public_jwk();
+        for part in ["kty", "crv", "x", "y", "kid"] {
+            assert_eq!(jwk[part], public[part], "{part}");
+        }
+        let d = URL_SAFE_NO_PAD
+            .decode(jwk["d"].as_str().expect("d"))
+            .expect("base64url");
+        assert_eq!(d.len(), 32);
+        assert!(private_jwk(&SecretString::from("hunter2")).is_err());
     }
 
     #[test]

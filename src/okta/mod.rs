@@ -4,6 +4,7 @@
 
 mod apps;
 pub mod budget;
+pub mod credentials;
 mod error;
 mod headers;
 mod http;
@@ -12,7 +13,6 @@ mod servers;
 mod signin;
 mod token;
 
-pub use apps::ListedSecret;
 pub use error::{Class, Error};
 pub use http::Org;
 pub use servers::Part;

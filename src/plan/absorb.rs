@@ -4,11 +4,11 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::desired::Desired;
-use super::memory::{App, Registered};
+use super::memory::{App, Registered, Retiring};
 use super::observed::Observed;
 use super::schedule::{self, SETTLING, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
 use super::secret_meta::Slot;
-use super::step::{Credential, Effect, Purpose, Step, Which};
+use super::step::{Credential, Effect, OktaCredential, Purpose, Step, Which};
 use crate::api::conditions::Reason;
 
 impl Observed {
@@ -46,7 +46,7 @@ impl Observed {
                     memory.holds_live = true;
                     memory.fresh = false;
                     memory.replaced = false;
-                    memory.secrets = None;
+                    memory.credentials = None;
                 }
                 if content.staged.is_some() {
                     memory.fresh = true;
@@ -54,7 +54,7 @@ impl Observed {
                     memory.searches = 0;
                     memory.create_refused = None;
                     memory.replaced = false;
-                    memory.secrets = None;
+                    memory.credentials = None;
                     memory.refused = None;
                     memory.minted = None;
                     if content
@@ -151,11 +151,34 @@ impl Observed {
                 memory.app = App::Absent;
                 memory.removed = true;
             }
-            Effect::Secrets(list) => memory.secrets = Some(list),
-            Effect::SecretsChanged => {
+            Effect::Credentials(list) => memory.credentials = Some(list),
+            Effect::CredentialAdded(id) => {
                 memory.settling_until = settling;
-                memory.secrets = None;
                 memory.refused = None;
+                let list = memory.credentials.get_or_insert_default();
+                list.push(OktaCredential {
+                    id,
+                    active: true,
+                    staged: true,
+                    live: false,
+                });
+            }
+            Effect::CredentialDeactivated(id) => {
+                memory.settling_until = settling;
+                memory.retiring = Retiring::Deactivated;
+                let list = memory.credentials.iter_mut().flatten();
+                list.filter(|c| c.id == id).for_each(|c| c.active = false);
+            }
+            Effect::CredentialDeleted(id) => {
+                memory.settling_until = settling;
+                memory.retiring = Retiring::Deleted;
+                if let Some(list) = &mut memory.credentials {
+                    list.retain(|c| c.id != id);
+                }
+            }
+            Effect::CredentialKept => {
+                memory.retiring = Retiring::Refused;
+                memory.credentials = None;
             }
             Effect::Replaced => {
                 memory.settling_until = settling;
@@ -218,9 +241,11 @@ impl Observed {
         }
         if matches!(
             step,
-            Step::AddSecret { .. } | Step::DeactivateSecret { .. } | Step::DeleteSecret { .. }
+            Step::AddCredential { .. }
+                | Step::DeactivateCredential { .. }
+                | Step::DeleteCredential { .. }
         ) {
-            self.memory.secrets = None;
+            self.memory.credentials = None;
         }
         self
     }

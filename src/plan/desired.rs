@@ -12,6 +12,9 @@ use super::check::Expected;
 use super::identity::{AccountRef, Marker, client_id, label};
 use crate::api::{Authentication, Neo4jServiceAccount, OnDelete, OnExternalDisable, names as n};
 
+/// The overlap of a rotation when nobody says how long a token lives.
+const DEFAULT_OVERLAP: Duration = Duration::from_secs(3600);
+
 /// What the issuer's reconciler has found out and every account needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IssuerFacts {
@@ -64,6 +67,15 @@ pub struct SecretSpec {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// How credentials are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// How often, if regularly.
+    pub interval: Option<Duration>,
+    /// How long the former ones still work.
+    pub overlap: Duration,
+}
+
 /// Whether the account shall live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -103,8 +115,10 @@ pub struct Desired {
     pub renew: Option<String>,
     /// The restore annotation.
     pub restore: Option<String>,
-    /// `spec.rotation` is set; this version does not carry it out and says so.
-    pub wants_rotation: bool,
+    /// The rotate annotation.
+    pub rotate: Option<String>,
+    /// When credentials are replaced, and how long both work.
+    pub rotation: Rotation,
     /// The issuer.
     pub issuer: IssuerFacts,
 }
@@ -115,6 +129,21 @@ pub struct Desired {
 pub fn duration(text: &str) -> Option<Duration> {
     let parsed: GoDuration = text.parse().ok()?;
     (!parsed.is_negative()).then(|| parsed.into())
+}
+
+/// The overlap is a token's lifetime unless the spec says otherwise: whoever
+/// read the former credentials for one token finds the new ones for the next.
+fn rotation(object: &Neo4jServiceAccount, lifetime: Option<Duration>) -> Rotation {
+    let spec = object.spec.rotation.as_ref();
+    let overlap = spec.and_then(|r| r.overlap.as_deref()).and_then(duration);
+    let interval = spec.and_then(|r| duration(&r.interval));
+    // The default could be longer than an interval that somebody chose.
+    let longest = interval.map_or(Duration::MAX, |interval| interval / 2);
+    let default = lifetime.unwrap_or(DEFAULT_OVERLAP).min(longest);
+    Rotation {
+        interval,
+        overlap: overlap.unwrap_or(default),
+    }
 }
 
 /// The account of an object.
@@ -190,7 +219,8 @@ impl Desired {
             token: secret(token_name(object), &object.spec.token_secret),
             renew: annotation(n::ANNOTATION_RENEW),
             restore: annotation(n::ANNOTATION_RESTORE),
-            wants_rotation: object.spec.rotation.is_some(),
+            rotate: annotation(n::ANNOTATION_ROTATE),
+            rotation: rotation(object, issuer.lifetime),
             account,
             issuer,
         }

@@ -4,9 +4,9 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::condition_list::Conditions;
 use super::issuer::{Concern, IssuerNext, ServerView};
 use super::schedule::promise;
-use super::status::Conditions;
 use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
 };

@@ -1,5 +1,6 @@
 //! An account that shall live, in order: what others did to its app, a refresh
-//! that is due, credentials, the app's description, the token, tidying. Pure.
+//! that is due, credentials, the app's description, the token, rotation, tidying.
+//! Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,9 @@ use super::memory::App;
 use super::observed::Observed;
 use super::register::{self, stage_anew};
 use super::schedule::{self, SAFETY_NET};
-use super::secret_meta::{ANNOTATION_RETIRE, Meta, Slot};
+use super::secret_meta::{Meta, Slot};
 use super::step::{Next, Purpose, Retry, Step, Which};
-use super::{blocked, conflict, settling, token};
+use super::{blocked, conflict, rotation, settling, token};
 use crate::api::conditions::Reason;
 use crate::api::{OnExternalDisable, names as n};
 
@@ -30,13 +31,14 @@ pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
         described,
         token::token,
         restored,
-        retire,
+        rotation::retired,
+        rotation::rotate,
         tidy,
     ];
     let next = stages
         .iter()
         .find_map(|stage| stage(d, o, now))
-        .unwrap_or_else(|| settled(o, now));
+        .unwrap_or_else(|| settled(d, o, now));
     if next == Next::Do(Step::Publish) {
         return next;
     }
@@ -44,11 +46,12 @@ pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
 }
 
 /// Nothing to do until the refresh, or until the safety net.
-fn settled(o: &Observed, now: Timestamp) -> Next {
+fn settled(d: &Desired, o: &Observed, now: Timestamp) -> Next {
+    let refresh = o.token_facts().map(|t| t.life.refresh_at);
+    let wake = [refresh, rotation::wake(d, o)].into_iter().flatten().min();
     let net = schedule::after(now, SAFETY_NET);
-    let refresh = o.token_facts().map_or(net, |t| t.life.refresh_at);
     Next::Settled {
-        wake: net.min(refresh),
+        wake: wake.map_or(net, |wake| wake.min(net)),
     }
 }
 
@@ -156,36 +159,6 @@ fn restored(d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
         which: Which::Credentials,
         labels: BTreeMap::new(),
         annotations: BTreeMap::from([(n::ANNOTATION_RESTORE.to_owned(), d.restore.clone())]),
-    }))
-}
-
-/// After lost credentials were replaced, the former ones must not work on.
-fn retire(_d: &Desired, o: &Observed, _now: Timestamp) -> Option<Next> {
-    let Slot::Ours(meta) = &o.credentials else {
-        return None;
-    };
-    meta.annotation(ANNOTATION_RETIRE)?;
-    let app_id = o.memory.registered.as_ref()?.app_id.clone();
-    if o.content().is_none() {
-        return Some(Next::Do(Step::ReadCredentials));
-    }
-    let Some(secrets) = &o.memory.secrets else {
-        return Some(Next::Do(Step::ListSecrets { app_id }));
-    };
-    if secrets.iter().any(|s| s.live && s.active)
-        && let Some(former) = secrets.iter().find(|s| !s.live)
-    {
-        let secret_id = former.id.clone();
-        return Some(Next::Do(if former.active {
-            Step::DeactivateSecret { app_id, secret_id }
-        } else {
-            Step::DeleteSecret { app_id, secret_id }
-        }));
-    }
-    Some(Next::Do(Step::Mark {
-        which: Which::Credentials,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::from([(ANNOTATION_RETIRE.to_owned(), None)]),
     }))
 }
 

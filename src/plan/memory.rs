@@ -4,7 +4,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::app::AppView;
-use super::step::{Content, Credential, Minted, OktaSecret, Refusal};
+use super::step::{Content, Credential, Minted, OktaCredential, Refusal};
 use crate::api::conditions::Reason;
 
 /// The app at Okta, as far as we looked.
@@ -41,6 +41,20 @@ impl Registered {
     }
 }
 
+/// How far the former credentials of a rotation were retired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retiring {
+    /// Nothing was done.
+    #[default]
+    NotYet,
+    /// They were deactivated.
+    Deactivated,
+    /// They were deleted.
+    Deleted,
+    /// Okta refused: look at the list.
+    Refused,
+}
+
 /// What stays known between two reconciles of one process. Losing it costs
 /// calls, never correctness.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +79,10 @@ pub struct Memory {
     pub searches: u8,
     /// Why the creation did not lead to the app that was asked for.
     pub create_refused: Option<(Reason, String)>,
-    /// The app's client secrets; forgotten once the account is settled.
-    pub secrets: Option<Vec<OktaSecret>>,
+    /// What the app signs in with; forgotten after each reconcile.
+    pub credentials: Option<Vec<OktaCredential>>,
+    /// How far the former credentials were retired without a look at the list.
+    pub retiring: Retiring,
     /// The staged credentials replaced those of the app.
     pub replaced: bool,
     /// Whether the access policy lists the client.
@@ -110,7 +126,8 @@ impl Default for Memory {
             client_known: None,
             searches: 0,
             create_refused: None,
-            secrets: None,
+            credentials: None,
+            retiring: Retiring::NotYet,
             replaced: false,
             admitted: None,
             left: false,
@@ -143,7 +160,8 @@ impl Memory {
     pub fn begin(&mut self, now: Timestamp) {
         self.refused = None;
         self.minted = None;
-        self.secrets = None;
+        self.credentials = None;
+        self.retiring = Retiring::NotYet;
         self.client_known = None;
         self.searches = 0;
         self.create_refused = None;

@@ -15,9 +15,8 @@ use super::memory::App;
 use super::observed::Observed;
 use super::schedule::{self, TENANT_CREDENTIALS_INTERVAL};
 use super::secret_meta::{ANNOTATION_METHOD, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
-use super::step::{Content, Credential, Next, Purpose, Refusal, Retry, Staged, Step};
-use super::{blocked, settling, token};
-use crate::api::Authentication;
+use super::step::{Content, Credential, Kind, Next, Purpose, Refusal, Retry, Staged, Step};
+use super::{blocked, rotation, settling, token};
 use crate::api::conditions::Reason;
 use crate::api::names as n;
 
@@ -32,7 +31,8 @@ pub(super) fn credentials(d: &Desired, o: &Observed, now: Timestamp) -> Option<N
 
 fn absent(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     if o.memory.holds_live {
-        return Next::Do(Step::RewriteCredentials);
+        let lost = Some(rotation::after_overlap(d, now));
+        return Next::Do(Step::RewriteCredentials { lost });
     }
     if o.memory.registered.is_none() {
         return stage(d, Purpose::Create, 0);
@@ -55,12 +55,17 @@ fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
     if touched {
         return Some(Next::Do(Step::ReadCredentials));
     }
-    if let Some(staged) = &content.staged {
-        return Some(prove(d, o, content, staged, now));
+    if let Some(staged) = &content.staged
+        && !waits_behind(o, content, staged)
+    {
+        // Are the live ones refused because somebody disabled the app? Ask.
+        let refused = o.refusal(Credential::Live) == Some(&Refusal::InvalidClient);
+        let look = refused.then(|| token::look(o)).flatten();
+        return Some(look.unwrap_or_else(|| prove(d, o, content, staged, now)));
     }
     let Some((_, method)) = &content.live else {
         return Some(if o.memory.holds_live {
-            Next::Do(Step::RewriteCredentials)
+            Next::Do(Step::RewriteCredentials { lost: None })
         } else if o.memory.registered.is_some() {
             lost(d, o, now)
         } else {
@@ -68,13 +73,22 @@ fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
         });
     };
     if o.memory.edited {
-        return Some(Next::Do(Step::RewriteCredentials));
+        return Some(Next::Do(Step::RewriteCredentials { lost: None }));
     }
     if *method != d.authentication {
         // Whoever mounts the token shall notice nothing: a fresh one first.
         return token::refresh_ahead(o, now).or_else(|| Some(stage_anew(d, o, Purpose::Replace)));
     }
     refused(d, o, meta, now)
+}
+
+/// New credentials beside working ones come last, in [`rotation::rotate`]:
+/// nothing that the account needs waits for them.
+fn waits_behind(o: &Observed, content: &Content, staged: &Staged) -> bool {
+    staged.purpose == Purpose::Add
+        && content.live.is_some()
+        && o.refusal(Credential::Live) != Some(&Refusal::InvalidClient)
+        && !token::is_proof(o)
 }
 
 /// Okta knows the app and refuses its live credentials: new ones are needed.
@@ -116,18 +130,12 @@ fn lost(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     }
 }
 
-/// How new credentials come to an app that exists: a second client secret
-/// beside the first, unless the app signs in by another method.
+/// How new credentials come to an app that exists: beside those that it has,
+/// unless it signs in by another method.
 fn renewal(d: &Desired, o: &Observed) -> Purpose {
-    let other_method =
-        matches!(&o.memory.app, App::Present(view) if view.method != method_name(d.authentication));
-    match d.authentication {
-        Authentication::ClientSecretBasic | Authentication::ClientSecretPost if !other_method => {
-            Purpose::Add
-        }
-        Authentication::ClientSecretBasic
-        | Authentication::ClientSecretPost
-        | Authentication::PrivateKeyJwt => Purpose::Replace,
+    match &o.memory.app {
+        App::Present(view) if view.method != method_name(d.authentication) => Purpose::Replace,
+        App::Unknown | App::Absent | App::Present(_) => Purpose::Add,
     }
 }
 
@@ -165,7 +173,13 @@ pub(super) fn stage_anew(d: &Desired, o: &Observed, purpose: Purpose) -> Next {
 }
 
 /// Brings staged credentials to Okta and has them proved by a token.
-fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Timestamp) -> Next {
+pub(super) fn prove(
+    d: &Desired,
+    o: &Observed,
+    content: &Content,
+    staged: &Staged,
+    now: Timestamp,
+) -> Next {
     // The wish for another method came in between: those were never live.
     if staged.purpose != Purpose::Create && staged.authentication != d.authentication {
         return stage_anew(d, o, Purpose::Replace);
@@ -191,14 +205,11 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
     if let Some(next) = token::waiting(d, o, now) {
         return next;
     }
-    if o.memory
-        .minted
-        .as_ref()
-        .is_some_and(|m| m.credential == Credential::Staged)
-    {
+    if token::is_proof(o) {
         // Okta let the client in, and that is the proof; whether the token may
         // be published is another question.
-        return Next::Do(Step::Promote);
+        let retire = rotation::retiring(d, o, content, staged, now);
+        return Next::Do(Step::Promote { retire });
     }
     match o.refusal(Credential::Staged) {
         None => Next::Do(Step::Mint(Credential::Staged)),
@@ -292,33 +303,37 @@ fn unexpected(d: &Desired, view: &super::app::AppView) -> Next {
     })
 }
 
-/// The staged secret is one of the app's two.
+/// The staged secret or key is one of the app's.
 fn added(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option<Next> {
-    if o.memory.minted.is_some() {
+    if token::is_proof(o) {
         return None;
     }
     let app_id = match existing(d, o, staged, now) {
         Ok(app_id) => app_id,
         Err(next) => return Some(next),
     };
-    let Some(secrets) = &o.memory.secrets else {
-        return Some(Next::Do(Step::ListSecrets { app_id }));
+    let kind = Kind::of(staged.authentication);
+    let Some(list) = &o.memory.credentials else {
+        return Some(Next::Do(Step::ListCredentials { app_id, kind }));
     };
-    if secrets.iter().any(|s| s.staged) {
+    if list.iter().any(|c| c.staged) {
         return None;
     }
-    if secrets.len() < 2 {
-        return Some(Next::Do(Step::AddSecret { app_id }));
+    if list.len() < kind.slots() {
+        return Some(Next::Do(Step::AddCredential { app_id }));
     }
-    Some(match secrets.iter().find(|s| !s.active) {
-        Some(inactive) => Next::Do(Step::DeleteSecret {
+    Some(match list.iter().find(|c| !c.active) {
+        Some(inactive) => Next::Do(Step::DeleteCredential {
             app_id,
-            secret_id: inactive.id.clone(),
+            kind,
+            id: inactive.id.clone(),
         }),
         None => blocked(
             Reason::SlotsFull,
             format!(
-                "app {app_id} has two active client secrets and neither is known here; deactivate one of them at Okta"
+                "app {app_id} has {} active {}, which is all that Okta keeps, and at least one is unknown here; deactivate it at Okta",
+                kind.slots(),
+                kind.plural()
             ),
             Retry::Backoff,
         ),

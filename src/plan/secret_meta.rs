@@ -16,7 +16,8 @@ use crate::api::names as n;
 
 /// Annotation, inside the operator's Secrets alone: staged keys are present.
 pub const ANNOTATION_STAGED: &str = "neo4j-okta.dev/staged";
-/// Annotation: former client secrets at Okta are still to be removed.
+/// Annotation: former credentials are still to be removed at Okta: from when on,
+/// and Okta's id of them if it is known.
 pub const ANNOTATION_RETIRE: &str = "neo4j-okta.dev/retire";
 /// Annotation on the token Secret: fingerprint of the app's description at Okta
 /// when this token was issued.
@@ -224,6 +225,7 @@ fn is_our_key(key: &str) -> bool {
             n::KEY_CLIENT_ID,
             n::KEY_CLIENT_SECRET,
             n::KEY_PRIVATE_KEY,
+            n::KEY_PRIVATE_JWK,
             n::KEY_KEY_ID,
             n::KEY_AUTH_METHOD,
             n::KEY_GENERATION,

@@ -2,11 +2,13 @@
 //! that a condition keeps its time while nothing turns, and written at most
 //! once, if it differs. Holds no secret and no "last checked at".
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use super::condition_list::Conditions;
 use super::desired::Desired;
 use super::observed::{Observed, TokenFacts};
+use super::rotation;
 use super::secret_meta::{ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
 use super::step::Blocked;
 use crate::api::conditions::{
@@ -144,16 +146,17 @@ pub fn next_status(
         (_, Some((reason, message))) if stops(reason) && alive.is_none() => {
             conditions.set(CREDENTIALS_READY, false, reason, message.to_owned())
         }
-        (Some(_), _) => conditions.set(
+        // The credentials in the Secret work on; the new ones wait for somebody.
+        (Some(meta), Some((reason, message)))
+            if is_staged(meta) && needs_somebody(reason) && reason != Reason::NotAllowed =>
+        {
+            conditions.set(CREDENTIALS_READY, false, reason, message.to_owned())
+        }
+        (Some(meta), _) => conditions.set(
             CREDENTIALS_READY,
             true,
             Reason::CredentialsProved,
-            if desired.wants_rotation {
-                "Okta accepted the credentials in the Secret; spec.rotation is not carried out by this version"
-            } else {
-                "Okta accepted the credentials in the Secret"
-            }
-            .to_owned(),
+            proof(desired, meta),
         ),
         (None, Some((reason, message))) => {
             conditions.set(CREDENTIALS_READY, false, reason, message.to_owned())
@@ -226,7 +229,7 @@ pub fn next_status(
         credentials: proved(&observed.credentials).map(|meta| CredentialsStatus {
             secret_name: desired.credentials.name.clone(),
             rotated_at: meta.instant(ANNOTATION_ROTATED_AT).map(Time),
-            next_rotation_at: None,
+            next_rotation_at: rotation::due(desired, meta).map(Time),
         }),
         token: facts
             .as_ref()
@@ -277,16 +280,30 @@ fn ready(
     }
 }
 
+/// The credentials Secret once it holds live credentials.
 fn proved(credentials: &Slot) -> Option<&Meta> {
     match credentials {
-        Slot::Ours(meta)
-            if meta.annotation(n::ANNOTATION_CLIENT_ID).is_some()
-                && meta.annotation(ANNOTATION_STAGED).is_none() =>
-        {
-            Some(meta)
-        }
+        Slot::Ours(meta) if meta.annotation(n::ANNOTATION_CLIENT_ID).is_some() => Some(meta),
         Slot::Ours(_) | Slot::Absent | Slot::Foreign | Slot::Predecessor => None,
     }
+}
+
+fn is_staged(meta: &Meta) -> bool {
+    meta.annotation(ANNOTATION_STAGED).is_some()
+}
+
+/// What is said of live credentials: nothing that moves while they stay.
+fn proof(desired: &Desired, meta: &Meta) -> String {
+    let mut words = "Okta accepted the credentials in the Secret".to_owned();
+    if let Some(retire) = rotation::retire(meta).filter(|r| r.id.is_some()) {
+        words += &format!("; the former ones work until {}", retire.at);
+    }
+    if rotation::asked(desired, meta)
+        && let Some(at) = rotation::due(desired, meta)
+    {
+        words += &format!("; they are replaced at {at}, once an hour at most");
+    }
+    words
 }
 
 fn token_status(
@@ -315,129 +332,4 @@ fn token_status(
             .clone()
             .unwrap_or_else(|| unchanged.map_or(version, |t| t.secret_version.clone())),
     }
-}
-
-/// The status of an account whose issuer is missing or not in order: nothing is
-/// known that was not known before, but a token still ends when it ends.
-#[must_use]
-pub fn stranded_status(
-    object: &crate::api::Neo4jServiceAccount,
-    reason: Reason,
-    message: &str,
-    now: Timestamp,
-) -> Status {
-    let old = object.status.clone().unwrap_or_default();
-    let generation = object.metadata.generation.unwrap_or_default();
-    let mut conditions = Conditions {
-        old: &old.conditions,
-        new: Vec::new(),
-        generation,
-        now,
-    };
-    let alive = old.token.as_ref().filter(|t| t.expires_at.0 > now);
-    let deleting = object.metadata.deletion_timestamp.is_some();
-    match (alive, &old.token) {
-        _ if deleting => conditions.set(READY, false, reason, message.to_owned()),
-        (Some(_), _) => conditions.set(
-            READY,
-            true,
-            Reason::TokenIssued,
-            "The token in the Secret is valid".to_owned(),
-        ),
-        (None, Some(token)) => conditions.set(
-            READY,
-            false,
-            Reason::TokenExpired,
-            format!(
-                "The token expired at {} and no new one could be had: {message}",
-                token.expires_at.0
-            ),
-        ),
-        (None, None) => conditions.set(READY, false, reason, message.to_owned()),
-    }
-    for type_ in [REGISTERED, CREDENTIALS_READY] {
-        match old
-            .conditions
-            .iter()
-            .find(|c| c.type_ == type_ && c.status == "True")
-        {
-            Some(condition) => conditions.new.push(condition.clone()),
-            None => conditions.set(type_, false, reason, message.to_owned()),
-        }
-    }
-    match alive {
-        Some(token) if now < token.next_refresh_at.0 => conditions.set(
-            TOKEN_FRESH,
-            true,
-            Reason::TokenIssued,
-            "The token is not due for a refresh".to_owned(),
-        ),
-        Some(token) => conditions.set(
-            TOKEN_FRESH,
-            false,
-            reason,
-            format!(
-                "{message}; the token in the Secret expires at {}",
-                token.expires_at.0
-            ),
-        ),
-        None => conditions.set(TOKEN_FRESH, false, reason, message.to_owned()),
-    }
-    let unseen = old.observed_generation != generation
-        || old.conditions.iter().any(|c| c.type_ == RECONCILING);
-    if alive.is_none() && needs_somebody(reason) {
-        conditions.set(STALLED, true, reason, message.to_owned());
-    } else if alive.is_none() || unseen {
-        conditions.set(RECONCILING, true, reason, message.to_owned());
-    }
-    let conditions = conditions.new;
-    Status {
-        observed_generation: generation,
-        conditions,
-        ..old
-    }
-}
-
-/// Conditions under construction.
-pub(crate) struct Conditions<'a> {
-    pub(crate) old: &'a [Condition],
-    pub(crate) new: Vec<Condition>,
-    pub(crate) generation: i64,
-    pub(crate) now: Timestamp,
-}
-
-impl Conditions<'_> {
-    /// Adds a condition; its time stays as long as its status does.
-    pub(crate) fn set(&mut self, type_: &str, status: bool, reason: Reason, message: String) {
-        let status = if status { "True" } else { "False" };
-        let since = self
-            .old
-            .iter()
-            .find(|c| c.type_ == type_ && c.status == status)
-            .map_or_else(
-                || Time(whole_seconds(self.now)),
-                |c| c.last_transition_time.clone(),
-            );
-        self.new.push(Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: reason.as_str().to_owned(),
-            message: cut(message),
-            observed_generation: Some(self.generation),
-            last_transition_time: since,
-        });
-    }
-}
-
-/// Kubernetes stores whole seconds; comparing anything finer would never settle.
-fn whole_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
-/// The API server refuses messages over 32768 bytes; people stop far earlier.
-fn cut(message: String) -> String {
-    if message.chars().count() <= 1024 {
-        return message;
-    }
-    message.chars().take(1023).chain(['…']).collect()
 }

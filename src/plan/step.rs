@@ -62,7 +62,7 @@ pub enum Which {
 pub enum Purpose {
     /// For an app that does not exist yet.
     Create,
-    /// As a second client secret of the app.
+    /// As a further client secret or public key of the app.
     Add,
     /// In place of whatever the app has.
     Replace,
@@ -103,17 +103,64 @@ pub struct Content {
     pub generation: u32,
 }
 
-/// A client secret at Okta.
+/// What an app signs in with, and with it the route on which Okta lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Client secrets: two at most.
+    Secret,
+    /// Public keys: fifty at most.
+    Key,
+}
+
+impl Kind {
+    /// What a method signs in with.
+    #[must_use]
+    pub const fn of(authentication: Authentication) -> Self {
+        match authentication {
+            Authentication::ClientSecretBasic | Authentication::ClientSecretPost => Self::Secret,
+            Authentication::PrivateKeyJwt => Self::Key,
+        }
+    }
+
+    /// How many of them Okta keeps for an app (Apps API).
+    #[must_use]
+    pub const fn slots(self) -> usize {
+        match self {
+            Self::Secret => 2,
+            Self::Key => 50,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Secret => "client secrets",
+            Self::Key => "public keys",
+        }
+    }
+}
+
+/// A client secret or a public key of an app at Okta.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OktaSecret {
+pub struct OktaCredential {
     /// Okta's id.
     pub id: String,
     /// Whether it may sign in.
     pub active: bool,
-    /// Whether it is the staged one (compared in constant time).
+    /// Whether it is the staged one (secrets are compared in constant time).
     pub staged: bool,
     /// Whether it is the live one.
     pub live: bool,
+}
+
+/// Which former credentials end at Okta, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retire {
+    /// Until then both work.
+    pub at: Timestamp,
+    /// Okta's id of the former one; without it all but the live one go.
+    pub id: Option<String>,
 }
 
 /// One effect.
@@ -130,9 +177,16 @@ pub enum Step {
     /// Kubernetes: write new credentials beside what is live.
     Stage(Staged),
     /// Kubernetes: make the staged credentials the live ones.
-    Promote,
+    Promote {
+        /// What ends at Okta, and when.
+        retire: Option<Retire>,
+    },
     /// Kubernetes: write the live credentials again, from memory.
-    RewriteCredentials,
+    RewriteCredentials {
+        /// When the Secret is gone, and with it what was to be retired: others
+        /// than these end at Okta then.
+        lost: Option<Retire>,
+    },
     /// Kubernetes: write the token in hand.
     Publish,
     /// Kubernetes: delete the token Secret.
@@ -185,29 +239,35 @@ pub enum Step {
         /// Its id.
         app_id: String,
     },
-    /// Okta: list the app's client secrets (audited there).
-    ListSecrets {
+    /// Okta: list what the app signs in with (of secrets, audited there).
+    ListCredentials {
+        /// The app's id.
+        app_id: String,
+        /// Secrets or keys.
+        kind: Kind,
+    },
+    /// Okta: add the staged client secret or public key.
+    AddCredential {
         /// The app's id.
         app_id: String,
     },
-    /// Okta: add the staged client secret.
-    AddSecret {
+    /// Okta: deactivate one of them.
+    DeactivateCredential {
         /// The app's id.
         app_id: String,
+        /// Secrets or keys.
+        kind: Kind,
+        /// Okta's id of it.
+        id: String,
     },
-    /// Okta: deactivate a client secret.
-    DeactivateSecret {
+    /// Okta: delete an inactive one.
+    DeleteCredential {
         /// The app's id.
         app_id: String,
-        /// The secret's id.
-        secret_id: String,
-    },
-    /// Okta: delete an inactive client secret.
-    DeleteSecret {
-        /// The app's id.
-        app_id: String,
-        /// The secret's id.
-        secret_id: String,
+        /// Secrets or keys.
+        kind: Kind,
+        /// Okta's id of it.
+        id: String,
     },
     /// Okta: replace method and credentials of the app by the staged ones.
     ReplaceCredentials {
@@ -243,8 +303,8 @@ impl Step {
             Self::ReadCredentials => "ReadCredentials",
             Self::ReadToken => "ReadToken",
             Self::Stage(_) => "Stage",
-            Self::Promote => "Promote",
-            Self::RewriteCredentials => "RewriteCredentials",
+            Self::Promote { .. } => "Promote",
+            Self::RewriteCredentials { .. } => "RewriteCredentials",
             Self::Publish => "Publish",
             Self::Withdraw => "Withdraw",
             Self::Mark { .. } => "Mark",
@@ -256,10 +316,10 @@ impl Step {
             Self::ActivateApp { .. } => "ActivateApp",
             Self::DeactivateApp { .. } => "DeactivateApp",
             Self::DeleteApp { .. } => "DeleteApp",
-            Self::ListSecrets { .. } => "ListSecrets",
-            Self::AddSecret { .. } => "AddSecret",
-            Self::DeactivateSecret { .. } => "DeactivateSecret",
-            Self::DeleteSecret { .. } => "DeleteSecret",
+            Self::ListCredentials { .. } => "ListCredentials",
+            Self::AddCredential { .. } => "AddCredential",
+            Self::DeactivateCredential { .. } => "DeactivateCredential",
+            Self::DeleteCredential { .. } => "DeleteCredential",
             Self::ReplaceCredentials { .. } => "ReplaceCredentials",
             Self::Admit { .. } => "Admit",
             Self::Leave { .. } => "Leave",
@@ -354,10 +414,16 @@ pub enum Effect {
     Deactivated,
     /// The app was deleted, or let go of.
     AppGone,
-    /// The app's client secrets.
-    Secrets(Vec<OktaSecret>),
-    /// Client secrets were changed by us.
-    SecretsChanged,
+    /// What the app signs in with.
+    Credentials(Vec<OktaCredential>),
+    /// The staged one was added, under this id.
+    CredentialAdded(String),
+    /// One of them was deactivated.
+    CredentialDeactivated(String),
+    /// One of them is no more.
+    CredentialDeleted(String),
+    /// Okta does not deactivate or delete it: what we know of it is out of date.
+    CredentialKept,
     /// Method and credentials were replaced.
     Replaced,
     /// Whether the access policy lists the client.

@@ -31,6 +31,8 @@ enum Act {
     AddForeignSecret,
     SwitchDpopOn,
     Method(u8),
+    Rotate(u8),
+    RotateEvery(bool),
     Reconcile {
         crash_after: Option<u8>,
         trouble: Option<Trouble>,
@@ -54,6 +56,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::AddForeignSecret),
         1 => Just(Act::SwitchDpopOn),
         1 => (0u8..3).prop_map(Act::Method),
+        2 => (0u8..3).prop_map(Act::Rotate),
+        1 => any::<bool>().prop_map(Act::RotateEvery),
         6 => (proptest::option::of(0u8..12), proptest::option::of(trouble())).prop_map(|(crash_after, trouble)| Act::Reconcile { crash_after, trouble }),
     ]
 }
@@ -84,6 +88,10 @@ fn perform(model: &mut Model, act: &Act) {
         Act::DeleteApp => model.delete_by_admin(),
         Act::AddForeignSecret => model.add_foreign_secret(),
         Act::SwitchDpopOn => model.switch_dpop_on(),
+        Act::Rotate(n) => model.desired.rotate = Some(n.to_string()),
+        Act::RotateEvery(yes) => {
+            model.desired.rotation.interval = yes.then_some(Duration::from_secs(7200));
+        }
         Act::Method(n) => model.desired.authentication = model::METHODS[usize::from(*n)],
         Act::Reconcile {
             crash_after,

@@ -28,7 +28,11 @@ pub(super) fn desired() -> Desired {
         token: secret("etl-neo4j-token"),
         renew: None,
         restore: None,
-        wants_rotation: false,
+        rotate: None,
+        rotation: Rotation {
+            interval: None,
+            overlap: Duration::from_secs(3600),
+        },
         issuer: IssuerFacts {
             name: "default".into(),
             org_url: "https://acme.okta.com".into(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::super::app::{AppSpec, AppView, method_name};
-use super::super::desired::{Desired, IssuerFacts, SecretSpec, Wish};
+use super::super::desired::{Desired, IssuerFacts, Rotation, SecretSpec, Wish};
 use super::super::identity::{AccountRef, Marker};
 use super::super::memory::Memory;
 use super::super::observed::Observed;
@@ -22,9 +22,10 @@ use super::super::schedule::{TokenLife, after};
 use super::super::secret_meta::{self as sm, Meta, Slot};
 use super::super::status::{Outcome, next_status};
 use super::super::step::{
-    Content, Credential, Effect, Minted, Next, OktaSecret, Purpose, Refusal, Retry, Staged, Step,
+    Content, Credential, Effect, Kind, Minted, Next, OktaCredential, Purpose, Refusal, Retire,
+    Retry, Staged, Step,
 };
-use super::super::{Blocked, next};
+use super::super::{Blocked, next, rotation};
 use crate::api::conditions::Reason;
 use crate::api::{
     Authentication, Neo4jServiceAccount, Neo4jServiceAccountSpec, Neo4jServiceAccountStatus,
@@ -60,7 +61,25 @@ struct App {
     groups: BTreeSet<String>,
     marker: Option<Marker>,
     secrets: Vec<(String, Value, bool)>,
-    key: Option<Value>,
+    keys: Vec<(String, Value, bool)>,
+}
+
+impl App {
+    fn credentials(&mut self, kind: Kind) -> &mut Vec<(String, Value, bool)> {
+        match kind {
+            Kind::Secret => &mut self.secrets,
+            Kind::Key => &mut self.keys,
+        }
+    }
+
+    /// Whether it may sign in with this.
+    fn knows(&self, kind: Kind, value: Value) -> bool {
+        let list = match kind {
+            Kind::Secret => &self.secrets,
+            Kind::Key => &self.keys,
+        };
+        list.iter().any(|c| c.1 == value && c.2)
+    }
 }
 
 /// The credentials Secret with values.
@@ -176,7 +195,9 @@ impl Model {
 
     /// Whether the refresh is due, or something else is planned for this instant.
     pub(super) fn due(&self) -> bool {
-        self.observe().refresh_due(self.now)
+        let observed = self.observe();
+        let rotation = rotation::wake(&self.desired, &observed);
+        observed.refresh_due(self.now) || rotation.is_some_and(|at| at <= self.now)
     }
 
     /// Whether an end is one that only people or time can change.
@@ -210,19 +231,13 @@ impl Model {
         // somebody removed the app, or its method is just being replaced.
         if let Some(credentials) = &self.credentials
             && let Some((client_id, method, value)) = &credentials.live
-            && credentials.staged.is_none()
+            && (credentials.staged.as_ref()).is_none_or(|(s, _)| s.purpose == Purpose::Add)
             && let Some(app) = self.apps.iter().find(|a| a.client_id == *client_id)
             && app.method == method_name(*method)
         {
-            let known = match method {
-                Authentication::PrivateKeyJwt => app.key == Some(*value),
-                Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
-                    app.secrets.iter().any(|s| s.1 == *value)
-                }
-            };
             assert!(
-                known,
-                "Okta does not know the live credentials\n{}",
+                app.knows(Kind::of(*method), *value),
+                "Okta does not accept the live credentials\n{}",
                 self.story()
             );
         }
@@ -248,6 +263,11 @@ impl Model {
             credentials.live.as_ref().expect("live").1,
             self.desired.authentication
         );
+        // Settled with the former credentials still at work is an overlap.
+        let overlap = (credentials.meta.annotations).contains_key(sm::ANNOTATION_RETIRE);
+        let ours = app.secrets.iter().chain(&app.keys).filter(|c| c.1 != 0);
+        let count = ours.count();
+        assert!(count == 1 || (overlap && count == 2), "{}", self.story());
         let facts = self.observe().token_facts().expect("a token");
         assert_eq!(facts.groups, self.desired.groups);
         assert!(facts.life.expires_at > self.now);

@@ -45,7 +45,10 @@ impl Model {
                 } else {
                     staged.generation
                 };
-                let mut notes = vec![(sm::ANNOTATION_STAGED, Some("true".to_owned()))];
+                let mut notes = vec![
+                    (sm::ANNOTATION_STAGED, Some("true".to_owned())),
+                    (n::ANNOTATION_ROTATE, self.desired.rotate.clone()),
+                ];
                 if live.is_none() {
                     notes.push((n::ANNOTATION_CLIENT_ID, None));
                 }
@@ -59,12 +62,11 @@ impl Model {
                     notes,
                 )
             }
-            Step::Promote => {
+            Step::Promote { retire } => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
                 let mut notes = self.proved(&staged.client_id, staged.authentication);
-                if staged.purpose == Purpose::Add {
-                    notes.push((sm::ANNOTATION_RETIRE, Some("true".to_owned())));
-                }
+                notes.push((sm::ANNOTATION_STAGED, None));
+                notes.push((sm::ANNOTATION_RETIRE, retire.as_ref().map(Retire::text)));
                 self.write(
                     Some((staged.client_id.clone(), staged.authentication, value)),
                     None,
@@ -72,11 +74,18 @@ impl Model {
                     notes,
                 )
             }
-            Step::RewriteCredentials => {
+            Step::RewriteCredentials { lost } => {
                 let held = self.vault.clone().expect("a vault");
                 let live = held.live.clone().expect("live");
-                let notes = self.proved(&live.0, live.1);
-                self.write(Some(live), None, held.generation, notes)
+                let mut notes = self.proved(&live.0, live.1);
+                let flag = held.staged.as_ref().map(|_| "true".to_owned());
+                notes.push((sm::ANNOTATION_STAGED, flag));
+                if let Some(retire) = lost {
+                    notes.push((sm::ANNOTATION_RETIRE, Some(retire.text())));
+                    notes.push((n::ANNOTATION_ROTATE, self.desired.rotate.clone()));
+                    notes.push((n::ANNOTATION_RESTORE, self.desired.restore.clone()));
+                }
+                self.write(Some(live), held.staged, held.generation, notes)
             }
             Step::Publish => {
                 let Some(Minted {
@@ -139,8 +148,7 @@ impl Model {
                 if self.apps.iter().any(|a| a.client_id == staged.client_id) {
                     return Effect::CreateRefused("client_id taken".into());
                 }
-                let key = staged.authentication == Authentication::PrivateKeyJwt;
-                let app = App {
+                let mut app = App {
                     id: format!("0oa{}", self.next_value),
                     client_id: staged.client_id,
                     active: true,
@@ -149,13 +157,14 @@ impl Model {
                     label: staged.label,
                     groups: spec.groups.clone(),
                     marker: Some(spec.marker.clone()),
-                    secrets: if key {
-                        Vec::new()
-                    } else {
-                        vec![("ocs1".to_owned(), value, true)]
-                    },
-                    key: key.then_some(value),
+                    secrets: Vec::new(),
+                    keys: Vec::new(),
                 };
+                app.credentials(Kind::of(staged.authentication)).push((
+                    format!("id{value}"),
+                    value,
+                    true,
+                ));
                 let view = self.view(&app, &spec);
                 self.apps.push(app);
                 Effect::AppWritten(view)
@@ -196,16 +205,15 @@ impl Model {
                 self.apps.retain(|a| a.id != *app_id);
                 Effect::AppGone
             }
-            Step::ListSecrets { app_id } => {
+            Step::ListCredentials { app_id, kind } => {
                 let vault = self.vault.clone().unwrap_or_default();
-                let secrets = self
+                let list = self
                     .app(app_id)
-                    .map(|a| a.secrets.clone())
+                    .map(|a| a.credentials(*kind).clone())
                     .unwrap_or_default();
-                Effect::Secrets(
-                    secrets
-                        .into_iter()
-                        .map(|(id, value, active)| OktaSecret {
+                Effect::Credentials(
+                    list.into_iter()
+                        .map(|(id, value, active)| OktaCredential {
                             staged: vault.staged.as_ref().is_some_and(|(_, v)| *v == value),
                             live: vault.live.as_ref().is_some_and(|(_, _, v)| *v == value),
                             id,
@@ -214,35 +222,38 @@ impl Model {
                         .collect(),
                 )
             }
-            Step::AddSecret { app_id } => {
-                let (_, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
+            Step::AddCredential { app_id } => {
+                let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
+                let kind = Kind::of(staged.authentication);
                 let Some(app) = self.app(app_id) else {
                     return Effect::App(None);
                 };
-                assert!(app.secrets.len() < 2, "Okta keeps two");
-                app.secrets.push((format!("ocs{value}"), value, true));
-                Effect::SecretsChanged
+                let id = format!("id{value}");
+                let list = app.credentials(kind);
+                assert!(list.len() < kind.slots(), "Okta keeps so many");
+                assert!(list.iter().all(|c| c.0 != id), "added twice");
+                list.push((id.clone(), value, true));
+                Effect::CredentialAdded(id)
             }
-            Step::DeactivateSecret { app_id, secret_id } => {
-                let app = self.app(app_id).expect("the app");
-                assert!(
-                    app.secrets.iter().filter(|s| s.2).count() > 1,
-                    "Okta keeps one active"
-                );
-                app.secrets
-                    .iter_mut()
-                    .filter(|s| s.0 == *secret_id)
-                    .for_each(|s| s.2 = false);
-                Effect::SecretsChanged
+            Step::DeactivateCredential { app_id, kind, id } => {
+                let list = self.app(app_id).expect("the app").credentials(*kind);
+                let only = list.iter().filter(|c| c.2).count() == 1;
+                let Some(one) = list.iter_mut().find(|c| c.0 == *id) else {
+                    return Effect::CredentialDeactivated(id.clone());
+                };
+                if one.2 && only {
+                    return Effect::CredentialKept;
+                }
+                one.2 = false;
+                Effect::CredentialDeactivated(id.clone())
             }
-            Step::DeleteSecret { app_id, secret_id } => {
-                let app = self.app(app_id).expect("the app");
-                assert!(
-                    app.secrets.iter().any(|s| s.0 == *secret_id && !s.2),
-                    "Okta deletes inactive ones only"
-                );
-                app.secrets.retain(|s| s.0 != *secret_id);
-                Effect::SecretsChanged
+            Step::DeleteCredential { app_id, kind, id } => {
+                let list = self.app(app_id).expect("the app").credentials(*kind);
+                if list.iter().any(|c| c.0 == *id && c.2) {
+                    return Effect::CredentialKept;
+                }
+                list.retain(|c| c.0 != *id);
+                Effect::CredentialDeleted(id.clone())
             }
             Step::ReplaceCredentials { app_id } => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
@@ -250,13 +261,13 @@ impl Model {
                     return Effect::App(None);
                 };
                 app.method = method_name(staged.authentication);
-                let key = staged.authentication == Authentication::PrivateKeyJwt;
-                app.secrets = if key {
-                    Vec::new()
-                } else {
-                    vec![(format!("ocs{value}"), value, true)]
-                };
-                app.key = key.then_some(value);
+                app.secrets.clear();
+                app.keys.clear();
+                app.credentials(Kind::of(staged.authentication)).push((
+                    format!("id{value}"),
+                    value,
+                    true,
+                ));
                 Effect::Replaced
             }
             Step::Admit { client_id } => {
@@ -288,12 +299,7 @@ impl Model {
             .apps
             .iter()
             .find(|a| a.client_id == client_id && a.active && a.method == method_name(method));
-        let right = app.is_some_and(|a| match method {
-            Authentication::PrivateKeyJwt => a.key == Some(value),
-            Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
-                a.secrets.iter().any(|s| s.1 == value && s.2)
-            }
-        });
+        let right = app.is_some_and(|a| a.knows(Kind::of(method), value));
         let Some(app) = app.filter(|_| right) else {
             return Effect::MintRefused(credential, Refusal::InvalidClient);
         };
@@ -329,7 +335,6 @@ impl Model {
         method: Authentication,
     ) -> Vec<(&'static str, Option<String>)> {
         vec![
-            (sm::ANNOTATION_STAGED, None),
             (n::ANNOTATION_CLIENT_ID, Some(client_id.to_owned())),
             (sm::ANNOTATION_METHOD, Some(method_name(method).to_owned())),
             (sm::ANNOTATION_ROTATED_AT, Some(self.now.to_string())),
@@ -413,8 +418,8 @@ pub(super) fn is_local(step: &Step) -> bool {
             | Step::ReadCredentials
             | Step::ReadToken
             | Step::Stage(_)
-            | Step::Promote
-            | Step::RewriteCredentials
+            | Step::Promote { .. }
+            | Step::RewriteCredentials { .. }
             | Step::Publish
             | Step::Withdraw
             | Step::Mark { .. }
@@ -431,7 +436,7 @@ fn is_read(step: &Step) -> bool {
             | Step::FindClient { .. }
             | Step::FindApp { .. }
             | Step::ReadApp { .. }
-            | Step::ListSecrets { .. }
+            | Step::ListCredentials { .. }
             | Step::Admit { .. }
             | Step::Leave { .. }
     )

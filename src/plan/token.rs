@@ -25,6 +25,7 @@ pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Optio
     let touched = matches!(&o.token, Slot::Ours(meta) if meta.touched.is_some());
     let unfit = o.memory.minted.as_ref().is_some_and(|m| m.outcome.is_err());
     if !usable
+        || is_proof(o)
         || touched
         || facts.groups != d.groups
         || now < facts.life.refresh_at
@@ -34,6 +35,12 @@ pub(super) fn refresh_if_due(d: &Desired, o: &Observed, now: Timestamp) -> Optio
         return None;
     }
     token(d, o, now)
+}
+
+/// The token in hand proves staged credentials: it goes out once they are live.
+pub(super) fn is_proof(o: &Observed) -> bool {
+    let minted = o.memory.minted.as_ref();
+    minted.is_some_and(|m| m.credential == Credential::Staged)
 }
 
 /// Before a change of method the token is refreshed, so that the time in which

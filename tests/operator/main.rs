@@ -10,6 +10,8 @@ mod issuers;
 mod lifecycle;
 mod outages;
 mod process;
+mod rotation;
 mod secrecy;
 mod tampering;
 mod tenancy;
+mod workload;
