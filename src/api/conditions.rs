@@ -79,6 +79,8 @@ reasons! {
     DisabledInOkta,
     /// Somebody deleted the app at Okta.
     DeletedInOkta,
+    /// Somebody took a group out of the app's profile again.
+    DisputedInOkta,
     /// The app that the status names does not carry our marker.
     NotOurs,
     /// Both slots for client secrets are in use at Okta by others.
@@ -123,6 +125,8 @@ reasons! {
     ClockSkew,
     /// Usable, but an outage of Okta would be noticed at once.
     PromiseNotKept,
+    /// Usable, but what others change at Okta is seen late.
+    LogNotReadable,
     /// Signed in with `private_key_jwt`.
     SignedIn,
     /// Signed in with an API token (SSWS); Okta advises against it.

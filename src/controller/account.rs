@@ -281,6 +281,8 @@ fn remember(ctx: &Context, observed: &Observed, mut remembered: Remembered, know
     let object = remembered.object.as_ref();
     let uid = object.and_then(|o| o.uid()).unwrap_or_default();
     remembered.memory = observed.memory.clone();
+    let noticed = observed.memory.noticed.as_ref();
+    ctx.logs.looked_into(&uid, noticed);
     let own = |slot: &Slot| (known != Known::OutOfDate).then(|| ours(slot)).flatten();
     remembered.credentials = own(&observed.credentials);
     remembered.token = own(&observed.token);

@@ -15,6 +15,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
+use super::drift::Logs;
 use super::fence::Fence;
 use super::runtime::Issuers;
 use super::vault::Credentials;
@@ -93,6 +94,7 @@ pub(super) struct Context {
     pub(super) backoff: Backoff,
     pub(super) issuer_backoff: Backoff,
     pub(super) population: Population,
+    pub(super) logs: Logs,
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
     memories: Mutex<HashMap<String, Remembered>>,
@@ -144,6 +146,7 @@ impl Context {
             backoff: Backoff::default(),
             issuer_backoff: Backoff::default(),
             population: Population::default(),
+            logs: Logs::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),
             censuses: Mutex::default(),

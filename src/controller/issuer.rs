@@ -14,7 +14,7 @@ use serde_json::json;
 use super::context::Context;
 use super::runtime::{Admissions, Look, Runtime};
 use super::signin::{self, Prepared};
-use super::{observe, report};
+use super::{drift, observe, report};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts;
@@ -100,6 +100,12 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .and_then(|v| v.parse().ok());
     let (waiting, leaving) = admissions.wishes();
 
+    // What others did there, before what it led to is looked at.
+    let log = match &signin_problem {
+        None => Some(drift::follow(&org, ctx).await),
+        Some(_) => None,
+    };
+    let server_changed = log.is_some_and(|log| log.server_changed);
     let last = before
         .as_ref()
         .filter(|r| Arc::ptr_eq(&r.org, &org))
@@ -109,6 +115,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             && l.leaving == leaving
             && l.generation == generation
             && l.confirmed == confirmed
+            && !server_changed
             && now < l.until
             // Further off only when the clock was ahead and was set right.
             && l.until <= schedule::after(now, LOOK)
@@ -147,6 +154,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .map_or(accounts, |r| r.look.findings.accounts);
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
+    findings.log_readable = log.and_then(|log| log.readable);
     findings.tokens_per_minute = org.tokens_per_minute();
     lock(&ctx.censuses).remove(&name);
     let census = observe::census(ctx, &name, &object.spec);
@@ -205,10 +213,9 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     } else {
         Timestamp::MAX
     };
-    Ok(Action::requeue(until(
-        now,
-        until_then.min(recount).min(again),
-    )))
+    let poll = log.map_or(Timestamp::MAX, |log| log.next_poll);
+    let wake = until_then.min(recount).min(again).min(poll);
+    Ok(Action::requeue(until(now, wake)))
 }
 
 /// What we created: as this process knows it, else as the status says. The

@@ -4,6 +4,7 @@
 mod account;
 mod backoff;
 mod context;
+mod drift;
 mod fence;
 mod finalizer;
 mod issuer;
@@ -186,6 +187,10 @@ async fn run(
         .watches_stream(labelled, move |namespace| {
             in_namespace(&account_store, &namespace.name_any())
         })
+        .watches_stream(
+            ctx.logs.woken().map(|a| Ok(Arc::unwrap_or_clone(a))),
+            |account| [ObjectRef::from_obj(&account)],
+        )
         .reconcile_all_on(look_again)
         .graceful_shutdown_on(shutdown.clone())
         .run(account::reconcile, account::error_policy, ctx.clone())

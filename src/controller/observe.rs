@@ -175,6 +175,9 @@ pub(super) fn observed(
     );
     let mut memory = remembered.memory.clone();
     memory.holds_live = remembered.vault.live.is_some();
+    if let Some(noticed) = ctx.logs.noticed(&account.uid) {
+        memory.notice(&noticed, ctx.now());
+    }
     Observed::new(object, desired, credentials, token, memory, ctx.now())
 }
 
@@ -189,5 +192,7 @@ pub(super) fn fingerprint(desired: &Desired, observed: &Observed) -> u64 {
     format!("{desired:?}").hash(&mut hasher);
     content(&observed.credentials).hash(&mut hasher);
     content(&observed.token).hash(&mut hasher);
+    let noticed = observed.memory.noticed.as_ref();
+    noticed.map(|n| n.number).hash(&mut hasher);
     hasher.finish()
 }

@@ -49,13 +49,13 @@ pub(super) async fn prepare(
             problem: secret.err(),
         };
     }
-    let (signin, problem) = match secret.and_then(|secret| sign_in(spec, &secret)) {
-        Ok(signin) => (signin, None),
-        Err(problem) => (SignIn::Missing(problem.1.clone()), Some(problem)),
+    let (signin, log, problem) = match secret.and_then(|secret| sign_in(spec, &secret)) {
+        Ok((signin, log)) => (signin, log, None),
+        Err(problem) => (SignIn::Missing(problem.1.clone()), None, Some(problem)),
     };
     match connect(spec, signin, origin, ctx) {
         Ok(org) => Prepared {
-            org: Arc::new(org),
+            org: Arc::new(org.with_log_sign_in(log)),
             problem,
         },
         Err(problem) => Prepared {
@@ -150,7 +150,8 @@ fn host(spec: &OktaIssuerSpec) -> String {
         .unwrap_or_default()
 }
 
-fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<SignIn, Problem> {
+/// The sign-in, and for the System Log one of its own where that has a scope.
+fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<SignIn>), Problem> {
     let name = secret.name_any();
     let host = host(spec);
     let allowed = secret.annotations().get(n::ANNOTATION_ALLOW_HOST);
@@ -186,7 +187,7 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<SignIn, Problem> {
     };
     let value = SecretString::from(value);
     let Some(app) = &spec.auth.private_key_jwt else {
-        return Ok(SignIn::ApiToken(value));
+        return Ok((SignIn::ApiToken(value), None));
     };
     let unusable = |error: crate::okta::jose::KeyError| {
         (
@@ -204,5 +205,7 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<SignIn, Problem> {
     if spec.authorization_server.management == Management::Managed {
         scopes.push("okta.authorizationServers.manage");
     }
-    SignIn::private_key_jwt(app.client_id.clone(), signing, scopes).map_err(unusable)
+    let of = |key, scopes| SignIn::private_key_jwt(app.client_id.clone(), key, scopes);
+    let log = of(signing.clone(), vec!["okta.logs.read"]).map_err(unusable)?;
+    Ok((of(signing, scopes).map_err(unusable)?, Some(log)))
 }

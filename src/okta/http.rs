@@ -19,6 +19,7 @@ use super::signin::SignIn;
 use crate::api::RateLimit;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::plan::drift::Recent;
 use crate::sync::lock;
 
 /// Okta has answered an app's PUT after 30 s before now.
@@ -35,6 +36,8 @@ pub struct Org {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
     pub(super) signin: SignIn,
+    /// For the System Log, whose scope may be missing.
+    log_signin: Option<SignIn>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) budget: Mutex<Budget>,
@@ -42,6 +45,8 @@ pub struct Org {
     /// After a 429: the request to name in the next try, and which try that is.
     pub(super) retries: Mutex<HashMap<String, (String, u32)>>,
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
+    /// Requests of ours that changed something, to know them in the System Log.
+    own: Mutex<Recent>,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
 }
@@ -153,12 +158,14 @@ impl Org {
             http,
             base,
             signin,
+            log_signin: None,
             clock,
             metrics,
             budget: Mutex::new(Budget::new(share)),
             concurrent: Semaphore::new(CONCURRENT),
             retries: Mutex::default(),
             skew_ms: std::sync::atomic::AtomicI64::new(0),
+            own: Mutex::default(),
             origin: String::new(),
         }
     }
@@ -167,6 +174,34 @@ impl Org {
     #[must_use]
     pub fn with_origin(self, origin: String) -> Self {
         Self { origin, ..self }
+    }
+
+    /// Signs in separately for the System Log: if its scope is not granted, Okta
+    /// gives no token at all.
+    #[must_use]
+    pub fn with_log_sign_in(self, log_signin: Option<SignIn>) -> Self {
+        Self { log_signin, ..self }
+    }
+
+    /// The org's host, with its port if it has one of its own.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        let port = self.base.port();
+        port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The last requests of ours that changed something.
+    #[must_use]
+    pub fn own_requests(&self) -> Recent {
+        lock(&self.own).clone()
+    }
+
+    fn signin_for(&self, request: &Request) -> &SignIn {
+        match (&self.log_signin, request.bucket) {
+            (Some(log), Bucket::Logs) => log,
+            _ => &self.signin,
+        }
     }
 
     /// What the sign-in was made from.
@@ -260,7 +295,7 @@ impl Org {
             Err(Error {
                 class: Class::Unauthorized,
                 ..
-            }) if self.signin.renews().await => self.once(request, url, turn).await,
+            }) if self.signin_for(request).renews().await => self.once(request, url, turn).await,
             other => other,
         }
     }
@@ -269,7 +304,7 @@ impl Org {
         let mut bare = url.clone();
         bare.set_query(None);
         let headers = self
-            .signin
+            .signin_for(request)
             .headers(self, request.method.as_str(), bare.as_str())
             .await?;
         self.permit(request.bucket, turn)?;
@@ -295,6 +330,11 @@ impl Org {
         let request_id = request_id(&headers);
         if status.is_success() {
             lock(&self.retries).remove(&turn.key);
+            if request.method != Method::GET
+                && let Some(id) = &request_id
+            {
+                lock(&self.own).note(id.clone());
+            }
             let next = self.next_page(&headers);
             let body = if bytes.is_empty() {
                 Value::Null

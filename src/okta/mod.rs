@@ -9,12 +9,14 @@ mod error;
 mod headers;
 mod http;
 pub mod jose;
+mod logs;
 mod servers;
 mod signin;
 mod token;
 
 pub use error::{Class, Error};
 pub use http::Org;
+pub use logs::{Cursor, PAGE};
 pub use servers::Part;
 pub use signin::SignIn;
 pub use token::{ClientCredential, IssuedToken};

@@ -4,10 +4,11 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::desired::Desired;
+use super::instructed;
 use super::memory::{App, Registered, Retiring};
 use super::observed::Observed;
 use super::schedule::{self, SETTLING, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
-use super::secret_meta::Slot;
+use super::secret_meta::{ANNOTATION_GROUPS_REPAIRED_AT, Slot};
 use super::step::{Credential, Effect, OktaCredential, Purpose, Step, Which};
 use crate::api::conditions::Reason;
 
@@ -16,6 +17,11 @@ impl Observed {
     #[must_use]
     pub fn absorb(mut self, desired: &Desired, effect: Effect, now: Timestamp) -> Self {
         let settling = schedule::after(now, SETTLING);
+        if let (Effect::AppWritten(_), App::Present(view)) = (&effect, &self.memory.app)
+            && !instructed::taken_by_others(desired, &self, view, now).is_empty()
+        {
+            self.memory.regrouped = true;
+        }
         let memory = &mut self.memory;
         match effect {
             Effect::FinalizerAdded => self.finalizer = true,
@@ -95,6 +101,12 @@ impl Observed {
             }
             Effect::Marked { which, meta } => {
                 if which == Which::Credentials {
+                    let of = |slot: &Slot| match slot {
+                        Slot::Ours(meta) => meta.instant(ANNOTATION_GROUPS_REPAIRED_AT),
+                        Slot::Absent | Slot::Foreign | Slot::Predecessor => None,
+                    };
+                    let noted = meta.instant(ANNOTATION_GROUPS_REPAIRED_AT);
+                    memory.regrouped &= noted == of(&self.credentials);
                     self.credentials = Slot::Ours(meta);
                 } else {
                     self.token = Slot::Ours(meta);
@@ -114,6 +126,7 @@ impl Observed {
                 memory.create_refused = Some((Reason::OktaRefused, words));
             }
             Effect::App(view) => {
+                memory.check_at = Some(schedule::after(now, desired.issuer.sweep));
                 if let Some(view) = &view
                     && view.described_as.is_some()
                     && desired.owns(view.marker.as_ref())
@@ -123,6 +136,7 @@ impl Observed {
                 memory.app = view.map_or(App::Absent, App::Present);
             }
             Effect::AppWritten(view) => {
+                memory.check_at = Some(schedule::after(now, desired.issuer.sweep));
                 memory.fresh = false;
                 memory.settling_until = settling;
                 memory.refused = None;

@@ -41,6 +41,8 @@ pub struct AppView {
     pub method: String,
     /// Our marker, if it carries one that can be read.
     pub marker: Option<Marker>,
+    /// The groups in its profile.
+    pub groups: BTreeSet<String>,
     /// The revision of the description that it was compared with, if it matched
     /// (besides the method).
     pub described_as: Option<String>,
@@ -225,6 +227,7 @@ impl AppView {
                 .unwrap_or_default()
                 .to_owned(),
             marker: read_marker(app),
+            groups: strings(&app["profile"][&spec.profile_attribute]),
             described_as: spec.describes(app).then(|| spec.revision()),
         })
     }

@@ -46,6 +46,8 @@ pub struct IssuerFacts {
     pub on_delete: OnDelete,
     /// What follows when somebody disables an app at Okta.
     pub on_external_disable: OnExternalDisable,
+    /// How long one round of the sweep over all apps takes.
+    pub sweep: Duration,
     /// This installation.
     pub installation: String,
     /// Installations whose apps this one takes over.

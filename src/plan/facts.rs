@@ -25,12 +25,20 @@ pub fn facts(
             server["issuer"].as_str()?,
             server["id"].as_str()?,
             audience(server)?,
+            findings,
         );
     }
     let fallback = known
         .map(|k| (k.issuer, k.authorization_server_id, k.audience))
         .or_else(|| remembered(object))?;
-    build(object, installation, &fallback.0, &fallback.1, &fallback.2)
+    build(
+        object,
+        installation,
+        &fallback.0,
+        &fallback.1,
+        &fallback.2,
+        findings,
+    )
 }
 
 fn audience(server: &Value) -> Option<&str> {
@@ -58,6 +66,7 @@ fn build(
     issuer: &str,
     id: &str,
     audience: &str,
+    findings: &Findings,
 ) -> Option<IssuerFacts> {
     let spec = &object.spec;
     let server = &spec.authorization_server;
@@ -77,6 +86,7 @@ fn build(
         network_zones: spec.network_zones.clone(),
         on_delete: spec.on_delete,
         on_external_disable: spec.on_external_disable,
+        sweep: findings.sweep(),
         installation: installation.to_owned(),
         former_installations: spec.former_installations.clone(),
         cluster: spec.cluster_name.clone(),

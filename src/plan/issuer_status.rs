@@ -3,8 +3,10 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::time::Duration;
 
 use super::condition_list::Conditions;
+use super::drift;
 use super::issuer::{Concern, IssuerNext, ServerView};
 use super::schedule::promise;
 use crate::api::conditions::{
@@ -41,6 +43,8 @@ pub struct Findings {
     pub denied: Option<usize>,
     /// Tokens a minute that our share of Okta's limit allows.
     pub tokens_per_minute: u32,
+    /// Whether the System Log can be read; `None` before the first try.
+    pub log_readable: Option<bool>,
 }
 
 impl Findings {
@@ -86,6 +90,7 @@ impl Findings {
             accounts: 0,
             denied: None,
             tokens_per_minute: 1,
+            log_readable: None,
         }
     }
 
@@ -103,6 +108,12 @@ impl Findings {
             ) => self.view.server.as_ref(),
             _ => None,
         }
+    }
+
+    /// How long one round of the sweep over all apps takes.
+    #[must_use]
+    pub fn sweep(&self) -> Duration {
+        drift::sweep(self.accounts, self.log_readable != Some(false))
     }
 
     /// Whether Okta itself said that the authorization server is not usable.
@@ -322,6 +333,15 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
             format!(
                 "with a token life of {} and Okta's limit on tokens, workloads of {} accounts notice every outage of Okta; raise spec.authorizationServer.tokenLifetime or the org's limit",
                 server.token_lifetime, findings.accounts
+            ),
+        );
+    }
+    if findings.log_readable == Some(false) {
+        return (
+            Reason::LogNotReadable,
+            format!(
+                "accounts can get tokens; the System Log cannot be read, so that changes by others at Okta are seen within {} h instead of two minutes; grant okta.logs.read and an admin role that reads reports",
+                findings.sweep().as_secs() / 3600
             ),
         );
     }

@@ -41,6 +41,17 @@ impl Registered {
     }
 }
 
+/// A change by somebody else that the System Log told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noticed {
+    /// Counts them, to tell a new one from one that was looked into.
+    pub number: u64,
+    /// Who, in words.
+    pub actor: String,
+    /// The secrets or keys were changed.
+    pub credentials: bool,
+}
+
 /// How far the former credentials of a rotation were retired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retiring {
@@ -91,6 +102,12 @@ pub struct Memory {
     pub left: bool,
     /// We deleted the app ourselves.
     pub removed: bool,
+    /// When the app is looked at although nothing says that it changed.
+    pub check_at: Option<Timestamp>,
+    /// Groups that others had taken out were put back, and that is to be noted.
+    pub regrouped: bool,
+    /// What the System Log last said of it.
+    pub noticed: Option<Noticed>,
     /// A token in hand.
     pub minted: Option<Minted>,
     /// resourceVersion of the token Secret when we last wrote a token into it.
@@ -132,6 +149,9 @@ impl Default for Memory {
             admitted: None,
             left: false,
             removed: false,
+            check_at: None,
+            regrouped: false,
+            noticed: None,
             minted: None,
             token_version: None,
             refused: None,
@@ -151,8 +171,22 @@ impl Memory {
     pub fn forget_instants(&mut self) {
         self.settling_until = Timestamp::MIN;
         self.mint_tat = Timestamp::MIN;
+        self.check_at = None;
         self.lost_group_since = None;
         self.denied_since = None;
+    }
+
+    /// Takes in what the System Log said: the app has to be looked at anew.
+    pub fn notice(&mut self, noticed: &Noticed, now: Timestamp) {
+        let known = self.noticed.as_ref().map(|n| n.number);
+        if known.is_some_and(|known| known >= noticed.number) {
+            return;
+        }
+        self.app = App::Unknown;
+        self.check_at = Some(now);
+        // Whether Okta still accepts what stands in the Secret, a token tells.
+        self.token_damaged |= noticed.credentials;
+        self.noticed = Some(noticed.clone());
     }
 
     /// Forgets, at the start of a reconcile, what may have changed since the

@@ -11,8 +11,10 @@ pub mod check;
 mod condition_list;
 mod delete;
 pub mod desired;
+pub mod drift;
 pub mod facts;
 pub mod identity;
+mod instructed;
 pub mod issuer;
 pub mod issuer_status;
 pub mod lane;
@@ -53,6 +55,7 @@ pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
             observed,
             Reason::Suspended,
             "spec.suspended is true; set it to false to resume".to_owned(),
+            now,
         ),
         Wish::NotAllowed(why) => stop::not_allowed(desired, observed, why, now),
     }

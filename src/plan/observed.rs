@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::check::{self, Claims};
 use super::desired::{Desired, Wish};
+use super::drift;
 use super::memory::{Memory, Registered};
 use super::schedule::{self, TokenLife};
 use super::secret_meta::{ANNOTATION_APP_REVISION, Meta, Slot};
@@ -24,8 +25,8 @@ pub struct Observed {
     pub observed_generation: i64,
     /// `status.clientId`.
     pub client_id: Option<String>,
-    /// Reason of the Ready condition.
-    pub ready_reason: Option<String>,
+    /// Reason and message of the Ready condition.
+    pub ready: Option<(String, String)>,
     /// The credentials Secret.
     pub credentials: Slot,
     /// The token Secret.
@@ -98,6 +99,11 @@ impl Observed {
         now: Timestamp,
     ) -> Self {
         memory.begin(now);
+        let sweep = desired.issuer.sweep;
+        let first = || drift::first_check(now, &desired.account.uid, sweep);
+        // Never further off than a round: the round may have become shorter.
+        let check_at = memory.check_at.unwrap_or_else(first);
+        memory.check_at = Some(check_at.min(schedule::after(now, sweep)));
         let status = object.status.clone().unwrap_or_default();
         if memory.registered.is_none()
             && let (Some(app_id), Some(client_id)) = (status.app_id, status.client_id.clone())
@@ -116,7 +122,7 @@ impl Observed {
                 .any(|f| f == n::FINALIZER_ACCOUNT),
             observed_generation: status.observed_generation,
             client_id: status.client_id,
-            ready_reason: ready.map(|c| c.reason.clone()),
+            ready: ready.map(|c| (c.reason.clone(), c.message.clone())),
             credentials,
             token,
             memory,
@@ -124,6 +130,10 @@ impl Observed {
         let lost = observed
             .token_facts()
             .is_some_and(|t| !t.groups.is_subset(&desired.groups));
+        // Known beyond the token, should that be withdrawn.
+        if observed.memory.confirmed.is_none() {
+            observed.memory.confirmed = observed.token_facts().and_then(|t| t.app_revision);
+        }
         let since = observed.memory.lost_group_since;
         observed.memory.lost_group_since = lost.then(|| since.unwrap_or(now));
         observed
@@ -155,7 +165,9 @@ impl Observed {
     /// Whether the status says that the account stands still for this reason.
     #[must_use]
     pub fn stands_for(&self, reason: Reason) -> bool {
-        self.ready_reason.as_deref() == Some(reason.as_str())
+        self.ready
+            .as_ref()
+            .is_some_and(|(r, _)| r == reason.as_str())
     }
 
     /// Why a token was refused to these credentials, if the last one was.
@@ -163,6 +175,12 @@ impl Observed {
     pub fn refusal(&self, of: Credential) -> Option<&Refusal> {
         let (credential, refusal) = self.memory.refused.as_ref()?;
         (*credential == of).then_some(refusal)
+    }
+
+    /// Whether the app has to be looked at although nothing of ours asks for it.
+    #[must_use]
+    pub fn check_due(&self, now: Timestamp) -> bool {
+        self.memory.check_at.is_some_and(|at| at <= now)
     }
 
     /// Whether Okta may still be catching up with a write of ours.

@@ -48,7 +48,7 @@ pub fn until(now: Timestamp, at: Timestamp) -> Duration {
 }
 
 /// A number in `0.0..1.0` that is always the same for the same `key`.
-fn fraction(key: &str) -> f64 {
+pub(super) fn fraction(key: &str) -> f64 {
     let hash = digest(&SHA256, key.as_bytes());
     let mut bytes = [0; 4];
     bytes.copy_from_slice(&hash.as_ref()[..4]);

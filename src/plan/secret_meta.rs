@@ -25,6 +25,9 @@ pub const ANNOTATION_APP_REVISION: &str = "neo4j-okta.dev/app-revision";
 /// Annotation on the credentials Secret: when its credentials were proved.
 pub const ANNOTATION_ROTATED_AT: &str = "neo4j-okta.dev/rotated-at";
 
+/// Annotation on the credentials Secret: when groups that others had taken out
+/// of the app's profile were last put back.
+pub const ANNOTATION_GROUPS_REPAIRED_AT: &str = "neo4j-okta.dev/groups-repaired-at";
 /// Annotation on the credentials Secret: RFC 7591's name of the method of its
 /// live credentials.
 pub const ANNOTATION_METHOD: &str = "neo4j-okta.dev/authentication";

@@ -57,6 +57,7 @@ pub const fn needs_somebody(reason: Reason) -> bool {
             | Reason::UnexpectedAnswer
             | Reason::DisabledInOkta
             | Reason::DeletedInOkta
+            | Reason::DisputedInOkta
             | Reason::NotOurs
             | Reason::SlotsFull
             | Reason::InvalidSpec
@@ -77,6 +78,7 @@ const fn stops(reason: Reason) -> bool {
             | Reason::Suspended
             | Reason::DisabledInOkta
             | Reason::DeletedInOkta
+            | Reason::DisputedInOkta
             | Reason::NotOurs
             | Reason::Deleting
     )

@@ -32,7 +32,7 @@ pub(super) fn not_allowed(
             );
         }
     }
-    next(desired, observed, Reason::NotAllowed, why.to_owned())
+    next(desired, observed, Reason::NotAllowed, why.to_owned(), now)
 }
 
 pub(super) fn next(
@@ -40,6 +40,7 @@ pub(super) fn next(
     observed: &Observed,
     reason: Reason,
     message: String,
+    now: Timestamp,
 ) -> Next {
     let stands = |message: String| blocked(reason, message, Retry::OnChange);
     if matches!(observed.token, Slot::Ours(_)) {
@@ -55,7 +56,9 @@ pub(super) fn next(
     }
     // After a restart the status is enough: nothing is asked again.
     let untouched = observed.memory.app == App::Unknown && observed.memory.confirmed.is_none();
+    // Unless somebody may have let the app sign in again.
     if untouched
+        && !observed.check_due(now)
         && observed.stands_for(reason)
         && observed.observed_generation == desired.generation
         && !matches!(&observed.credentials, Slot::Ours(meta) if meta.annotation(super::secret_meta::ANNOTATION_STAGED).is_some())
@@ -76,7 +79,8 @@ pub(super) fn next(
     };
     let view = match &observed.memory.app {
         App::Unknown
-            if observed.memory.confirmed == Some(desired.stopped_app().revision())
+            if !observed.check_due(now)
+                && observed.memory.confirmed == Some(desired.stopped_app().revision())
                 && observed.stands_for(reason) =>
         {
             return stands(message);

@@ -30,6 +30,8 @@ enum Act {
     DeleteApp,
     AddForeignSecret,
     SwitchDpopOn,
+    TakeGroups,
+    Notice(bool),
     Method(u8),
     Rotate(u8),
     RotateEvery(bool),
@@ -55,6 +57,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::DeleteApp),
         1 => Just(Act::AddForeignSecret),
         1 => Just(Act::SwitchDpopOn),
+        2 => Just(Act::TakeGroups),
+        2 => any::<bool>().prop_map(Act::Notice),
         1 => (0u8..3).prop_map(Act::Method),
         2 => (0u8..3).prop_map(Act::Rotate),
         1 => any::<bool>().prop_map(Act::RotateEvery),
@@ -88,6 +92,8 @@ fn perform(model: &mut Model, act: &Act) {
         Act::DeleteApp => model.delete_by_admin(),
         Act::AddForeignSecret => model.add_foreign_secret(),
         Act::SwitchDpopOn => model.switch_dpop_on(),
+        Act::TakeGroups => model.take_groups_by_admin(),
+        Act::Notice(credentials) => model.notice(*credentials),
         Act::Rotate(n) => model.desired.rotate = Some(n.to_string()),
         Act::RotateEvery(yes) => {
             model.desired.rotation.interval = yes.then_some(Duration::from_secs(7200));
@@ -217,6 +223,60 @@ fn a_lost_group_is_withdrawn_after_five_minutes_even_if_okta_is_away() {
     model.pass(Duration::from_secs(301));
     model.reconcile(None, None);
     assert!(model.token.is_none(), "{:?}", model.trace);
+}
+
+#[test]
+fn groups_taken_out_at_okta_are_put_back_once_and_the_second_time_is_respected() {
+    let mut model = Model::new();
+    settle(&mut model);
+    for (round, disputed) in [(0, false), (1, true)] {
+        model.take_groups_by_admin();
+        model.notice(false);
+        // Long after our own write, so that it is not taken for Okta's delay.
+        model.pass(Duration::from_secs(120));
+        let end = model.reconcile(None, None);
+        assert_eq!(
+            model.token.is_none(),
+            disputed,
+            "round {round}: {end:?}\n{}",
+            model.story()
+        );
+        model.restart(); // forgets nothing of this
+    }
+    let end = model.reconcile(None, None);
+    let Next::Blocked(blocked) = end else {
+        panic!("{end:?}")
+    };
+    assert!(
+        blocked.message.contains("by Jane Doe"),
+        "{}",
+        blocked.message
+    );
+    // Resumed, and a day later it may happen once again.
+    model.desired.restore = Some("1".to_owned());
+    settle(&mut model);
+    assert!(model.token.is_some());
+    model.pass(Duration::from_secs(25 * 3600));
+    settle(&mut model);
+    model.take_groups_by_admin();
+    model.notice(false);
+    settle(&mut model);
+    model.check_settled();
+}
+
+#[test]
+fn a_suspended_account_whose_app_somebody_activates_is_stopped_again() {
+    let mut model = Model::new();
+    settle(&mut model);
+    model.desired.wish = Wish::Suspended;
+    settle(&mut model);
+    model.activate_by_admin();
+    model.restart();
+    model.pass(Duration::from_secs(120));
+    model.reconcile(None, None);
+    model.notice(false);
+    model.reconcile(None, None);
+    assert!(!model.any_active(), "{}", model.story());
 }
 
 #[test]

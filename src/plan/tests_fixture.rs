@@ -48,6 +48,7 @@ pub(super) fn desired() -> Desired {
             network_zones: Vec::new(),
             on_delete: OnDelete::Delete,
             on_external_disable: OnExternalDisable::Respect,
+            sweep: Duration::from_secs(24 * 3600),
             installation: "installation".into(),
             former_installations: Vec::new(),
             cluster: "prod".into(),

@@ -16,7 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::super::app::{AppSpec, AppView, method_name};
 use super::super::desired::{Desired, IssuerFacts, Rotation, SecretSpec, Wish};
 use super::super::identity::{AccountRef, Marker};
-use super::super::memory::Memory;
+use super::super::memory::{Memory, Noticed};
 use super::super::observed::Observed;
 use super::super::schedule::{TokenLife, after};
 use super::super::secret_meta::{self as sm, Meta, Slot};
@@ -118,6 +118,7 @@ pub(super) struct Model {
     waiting: BTreeSet<String>,
     status: Option<Neo4jServiceAccountStatus>,
     memory: Memory,
+    noticed: Option<Noticed>,
     vault: Option<Credentials>,
     next_value: Value,
     now: Timestamp,
@@ -138,6 +139,7 @@ impl Model {
             waiting: BTreeSet::new(),
             status: None,
             memory: Memory::default(),
+            noticed: None,
             vault: None,
             next_value: 1,
             now: Timestamp::from_second(1_800_000_000).expect("an instant"),
@@ -166,12 +168,33 @@ impl Model {
         self.apps.iter_mut().for_each(|app| app.active = false);
     }
 
+    pub(super) fn activate_by_admin(&mut self) {
+        self.apps.iter_mut().for_each(|app| app.active = true);
+    }
+
+    pub(super) fn any_active(&self) -> bool {
+        self.apps.iter().any(|app| app.active)
+    }
+
     pub(super) fn delete_by_admin(&mut self) {
         self.apps.clear();
     }
 
     pub(super) fn switch_dpop_on(&mut self) {
         self.apps.iter_mut().for_each(|app| app.dpop = true);
+    }
+
+    pub(super) fn take_groups_by_admin(&mut self) {
+        self.apps.iter_mut().for_each(|app| app.groups.clear());
+    }
+
+    /// The System Log tells of whatever others did.
+    pub(super) fn notice(&mut self, credentials: bool) {
+        self.noticed = Some(Noticed {
+            number: self.noticed.as_ref().map_or(1, |n| n.number + 1),
+            actor: "Jane Doe".to_owned(),
+            credentials,
+        });
     }
 
     pub(super) fn add_foreign_secret(&mut self) {
@@ -197,7 +220,9 @@ impl Model {
     pub(super) fn due(&self) -> bool {
         let observed = self.observe();
         let rotation = rotation::wake(&self.desired, &observed);
-        observed.refresh_due(self.now) || rotation.is_some_and(|at| at <= self.now)
+        observed.refresh_due(self.now)
+            || observed.check_due(self.now)
+            || rotation.is_some_and(|at| at <= self.now)
     }
 
     /// Whether an end is one that only people or time can change.
@@ -300,6 +325,9 @@ impl Model {
 
     fn observe(&self) -> Observed {
         let mut memory = self.memory.clone();
+        if let Some(noticed) = &self.noticed {
+            memory.notice(noticed, self.now);
+        }
         memory.holds_live = self.vault.as_ref().is_some_and(|v| v.live.is_some());
         let slot = |meta: Option<&Meta>| meta.map_or(Slot::Absent, |m| Slot::Ours(m.clone()));
         let mut object = Neo4jServiceAccount::new("etl", fixture::spec());
@@ -402,6 +430,7 @@ impl Model {
             active: app.active,
             method: app.method.to_owned(),
             marker: app.marker.clone(),
+            groups: app.groups.clone(),
             described_as: described.then(|| spec.revision()),
         }
     }

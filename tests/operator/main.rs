@@ -4,6 +4,7 @@
 
 mod contract;
 mod crashes;
+mod drift;
 mod harness;
 mod helpers;
 mod issuers;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -72,7 +72,7 @@ async fn run(
 ) -> Report {
     let http = reqwest::Client::new();
     let mut report = Report::default();
-    let mut refused_since: Option<Instant> = None;
+    let mut refused_since: Option<std::time::Instant> = None;
     loop {
         {
             let _login = gate.read().await;
@@ -90,7 +90,7 @@ async fn run(
                 }
             } else {
                 report.refusals += 1;
-                refused_since.get_or_insert_with(Instant::now);
+                refused_since.get_or_insert_with(|| clock.stopwatch());
             }
         }
         tokio::select! {
