@@ -30,6 +30,7 @@ labels! {
     BucketName { bucket: &'static str }
     OrgBucket { org: String, bucket: &'static str }
     Outcome { outcome: &'static str }
+    Org { org: String }
     Account { namespace: String, name: String }
 }
 
@@ -57,6 +58,7 @@ struct Inner {
     backoff: Family<Kind, Gauge>,
     watch_errors: Family<Kind, Counter>,
     leader: Gauge,
+    orphans: Family<Org, Gauge>,
 }
 
 /// 1 ms to about 65 s.
@@ -93,6 +95,7 @@ impl Metrics {
             backoff: Family::default(),
             watch_errors: Family::default(),
             leader: Gauge::default(),
+            orphans: Family::default(),
         };
         let r = &mut inner.registry;
         r.register(
@@ -164,6 +167,11 @@ impl Metrics {
             "leader",
             "1 while this instance may write",
             inner.leader.clone(),
+        );
+        r.register(
+            "orphaned_apps",
+            "Apps of this installation whose account is gone",
+            inner.orphans.clone(),
         );
         Self(Arc::new(inner))
     }
@@ -259,6 +267,15 @@ impl Metrics {
 
     pub(crate) fn watch_error(&self, kind: &'static str) {
         self.0.watch_errors.get_or_create(&Kind { kind }).inc();
+    }
+
+    /// Apps of this installation whose account is gone.
+    pub fn orphans(&self, org: &str, found: usize) {
+        let label = Org {
+            org: org.to_owned(),
+        };
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        self.0.orphans.get_or_create(&label).set(found);
     }
 
     /// Whether this instance may write.

@@ -125,6 +125,8 @@ reasons! {
     ClockSkew,
     /// Usable, but an outage of Okta would be noticed at once.
     PromiseNotKept,
+    /// Usable, but apps of ours at Okta have lost their account.
+    OrphanedApps,
     /// Usable, but what others change at Okta is seen late.
     LogNotReadable,
     /// Signed in with `private_key_jwt`.

@@ -45,6 +45,9 @@ pub const ANNOTATION_ALLOW_HOST: &str = "neo4j-okta.dev/allow-host";
 /// Set on an issuer: its value is the number of removals that are confirmed.
 pub const ANNOTATION_CONFIRM_REMOVALS: &str = "neo4j-okta.dev/confirm-removals";
 
+/// Set on an issuer: its value is the number of orphans at Okta to delete.
+pub const ANNOTATION_DELETE_ORPHANS: &str = "neo4j-okta.dev/delete-orphans";
+
 /// Suffix of the default name of the credentials Secret.
 pub const SUFFIX_CREDENTIALS: &str = "-okta-credentials";
 /// Suffix of the default name of the token Secret.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 
 use super::context::{Context, Pause, Remembered};
 use super::observe::{self, newest};
@@ -86,7 +87,9 @@ async fn inner(
         return Ok((Action::await_change(), "gone"));
     }
     let issuer = &object.spec.issuer_ref.name;
-    let runtime = ctx.issuers.get(issuer);
+    // One whose object is gone serves nobody any more.
+    let known = ctx.stores.issuers.get(&ObjectRef::new(issuer)).is_some();
+    let runtime = ctx.issuers.get(issuer).filter(|_| known);
     // Nothing new is registered with an issuer that is out of order; whoever has
     // an app goes on.
     let registered = object
@@ -171,6 +174,9 @@ async fn finish(
     let uid = &desired.account.uid;
     if matches!(desired.wish, Wish::Deleted { .. }) && !observed.finalizer {
         report::deleted(ctx, desired, &observed, object).await;
+        if let Some(app_id) = plan::left_behind(desired, &observed) {
+            report::left_behind(ctx, object, &app_id, "abandoned").await;
+        }
         if let Some(runtime) = ctx.issuers.get(&desired.issuer.name) {
             runtime.org.forget(uid);
         }
@@ -329,5 +335,5 @@ async fn without_issuer(
             ),
         ),
     };
-    super::orphan::handle(ctx, object, remembered, reason, message, now).await
+    super::stranded::handle(ctx, object, remembered, reason, message, now).await
 }

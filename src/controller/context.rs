@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::backoff::Backoff;
 use super::drift::Logs;
 use super::fence::Fence;
+use super::orphans::Rounds;
 use super::runtime::Issuers;
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
@@ -95,6 +96,7 @@ pub(super) struct Context {
     pub(super) issuer_backoff: Backoff,
     pub(super) population: Population,
     pub(super) logs: Logs,
+    pub(super) orphans: Rounds,
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
     memories: Mutex<HashMap<String, Remembered>>,
@@ -147,6 +149,7 @@ impl Context {
             issuer_backoff: Backoff::default(),
             population: Population::default(),
             logs: Logs::default(),
+            orphans: Rounds::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),
             censuses: Mutex::default(),

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::context::Context;
 use super::runtime::{Admissions, Look, Runtime};
 use super::signin::{self, Prepared};
-use super::{drift, observe, report};
+use super::{drift, observe, orphans, report};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts;
@@ -101,9 +101,12 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let (waiting, leaving) = admissions.wishes();
 
     // What others did there, before what it led to is looked at.
-    let log = match &signin_problem {
-        None => Some(drift::follow(&org, ctx).await),
-        Some(_) => None,
+    let (log, orphans_next) = match &signin_problem {
+        None => (
+            Some(drift::follow(&org, ctx).await),   // I/O
+            orphans::look(object, &org, ctx).await, // I/O
+        ),
+        Some(_) => (None, Timestamp::MAX),
     };
     let server_changed = log.is_some_and(|log| log.server_changed);
     let last = before
@@ -154,6 +157,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .map_or(accounts, |r| r.look.findings.accounts);
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
+    findings.orphans = orphans::found(&org.host(), ctx);
     findings.log_readable = log.and_then(|log| log.readable);
     findings.tokens_per_minute = org.tokens_per_minute();
     lock(&ctx.censuses).remove(&name);
@@ -214,7 +218,8 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         Timestamp::MAX
     };
     let poll = log.map_or(Timestamp::MAX, |log| log.next_poll);
-    let wake = until_then.min(recount).min(again).min(poll);
+    let wake = [until_then, recount, again, poll, orphans_next];
+    let wake = wake.into_iter().min().unwrap_or(now);
     Ok(Action::requeue(until(now, wake)))
 }
 

@@ -9,9 +9,11 @@ mod fence;
 mod finalizer;
 mod issuer;
 mod kubernetes;
+mod leftovers;
 mod observe;
 mod okta_steps;
-mod orphan;
+mod orphans;
+
 mod report;
 mod runtime;
 mod secret;
@@ -19,6 +21,7 @@ mod server;
 mod signin;
 mod status;
 mod step;
+mod stranded;
 mod vault;
 
 use std::sync::Arc;

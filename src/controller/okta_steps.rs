@@ -12,7 +12,7 @@ use crate::okta::budget::Turn;
 use crate::okta::credentials::{Added, Listed};
 use crate::okta::jose::SigningKey;
 use crate::okta::{Class, Error, IssuedToken};
-use crate::plan::app::{AppView, CredentialBody};
+use crate::plan::app::{AppView, CredentialBody, read_marker};
 use crate::plan::check::check;
 use crate::plan::schedule::TokenLife;
 use crate::plan::step::{Credential, Effect, Kind, Minted, OktaCredential, Step};
@@ -53,10 +53,23 @@ impl Run<'_> {
                 org.client_exists(client_id, turn).await?,
             )),
             Step::FindApp { label, client_id } => {
-                let app = org.find_app(label.as_deref(), client_id, turn).await?;
+                let is_it = |app: &Value| {
+                    let id = app["credentials"]["oauthClient"]["client_id"].as_str();
+                    id.is_some_and(|id| id.eq_ignore_ascii_case(client_id))
+                };
+                let app = org.find_app(label.as_deref(), is_it, turn).await?;
                 Ok(Effect::AppFound(
                     app.as_ref().and_then(|app| self.view(app)),
                 ))
+            }
+            Step::FindFormerApp { label } => {
+                let ours = |app: &Value| self.desired.owns(read_marker(app).as_ref());
+                let app = org.find_app(Some(label), ours, turn).await?;
+                let view = app.as_ref().and_then(|app| self.view(app));
+                if let Some(view) = &view {
+                    tracing::info!(account = %self.desired.account, app = view.id, "took over the app of a former installation");
+                }
+                Ok(Effect::FormerAppFound(view))
             }
             Step::CreateApp => self.create(turn).await,
             Step::ReadApp { app_id } => {

@@ -5,6 +5,7 @@ use kube::Resource;
 use kube::runtime::events::{Event, EventType};
 
 use super::context::Context;
+use super::leftovers::{self, Leftover};
 use crate::api::conditions::{READY, Reason, TOKEN_FRESH};
 use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus};
 use crate::plan::desired::Desired;
@@ -158,6 +159,45 @@ pub(super) async fn deleted(
         publish(ctx, object, EventType::Warning, Reason::NotOurs, note).await;
     }
     tracing::info!(account = %desired.account, app, left_alone, "let go of the account");
+}
+
+/// An app stays at Okta that no account speaks of any more: noted beside the
+/// operator, and told on the issuer if there is one.
+pub(super) async fn left_behind(
+    ctx: &Context,
+    object: &Neo4jServiceAccount,
+    app_id: &str,
+    why: &'static str,
+) {
+    let status = object.status.clone().unwrap_or_default();
+    let account = crate::plan::desired::account_ref(object);
+    let name = &object.spec.issuer_ref.name;
+    let leftover = Leftover {
+        org_url: status.org_url.unwrap_or_default(),
+        client_id: status.client_id,
+        account: account.to_string(),
+        why,
+        since: ctx.now(),
+    };
+    leftovers::note(ctx, app_id, &leftover).await;
+    let known = ctx
+        .stores
+        .issuers
+        .get(&kube::runtime::reflector::ObjectRef::new(name));
+    if let Some(known) = known {
+        let note = format!(
+            "App {app_id} of account {account} was left behind at Okta; it is noted in the ConfigMap {}",
+            leftovers::LEFTOVERS
+        );
+        publish(
+            ctx,
+            known.as_ref(),
+            EventType::Warning,
+            Reason::Abandoned,
+            note,
+        )
+        .await;
+    }
 }
 
 /// What metrics show of an account.

@@ -104,6 +104,19 @@ impl Issuers {
         self.changed.send_modify(|n| *n += 1);
     }
 
+    /// The client is proved gone: every issuer of the org takes it out.
+    pub(super) fn leave(&self, org_url: &str, client_id: &str) {
+        let map = self
+            .by_name
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        for runtime in map.values().filter(|r| r.spec.org_url == org_url) {
+            runtime.admissions.leave(client_id);
+        }
+        drop(map);
+        self.nudge();
+    }
+
     pub(super) fn nudge(&self) {
         self.nudged.send_modify(|n| *n += 1);
     }

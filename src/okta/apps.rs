@@ -129,15 +129,46 @@ impl Org {
         }
     }
 
+    /// Reads all service apps of the org, 200 a request.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn each_app(&self, turn: &Turn, mut each: impl FnMut(&Value)) -> Result<(), Error> {
+        let request = Request::new(
+            Method::GET,
+            "list_apps",
+            Bucket::Apps,
+            &["api", "v1", "apps"],
+        )
+        .query("limit", "200")
+        .query("filter", "name eq \"oidc_client\"");
+        let mut url = self.url(&request.path);
+        url.query_pairs_mut().extend_pairs(&request.query);
+        for _ in 0..MAX_PAGES {
+            let answer = self.call_url(&request, url, turn).await?;
+            answer
+                .body
+                .as_array()
+                .into_iter()
+                .flatten()
+                .for_each(&mut each);
+            match answer.next {
+                Some(next) => url = next,
+                None => return Ok(()),
+            }
+        }
+        Err(Error::transient("the list of apps does not end"))
+    }
+
     /// Lists service apps whose label begins with `label` (or all) and returns
-    /// the one with exactly this client id.
+    /// the first that `is_it` knows.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn find_app(
         &self,
         label: Option<&str>,
-        client_id: &str,
+        is_it: impl Fn(&Value) -> bool,
         turn: &Turn,
     ) -> Result<Option<Value>, Error> {
         let mut request = Request::new(
@@ -155,11 +186,12 @@ impl Org {
         url.query_pairs_mut().extend_pairs(&request.query);
         for _ in 0..MAX_PAGES {
             let answer = self.call_url(&request, url, turn).await?;
-            let found = answer.body.as_array().into_iter().flatten().find(|app| {
-                app["credentials"]["oauthClient"]["client_id"]
-                    .as_str()
-                    .is_some_and(|id| id.eq_ignore_ascii_case(client_id))
-            });
+            let found = answer
+                .body
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|app| is_it(app));
             match (found, answer.next) {
                 (Some(app), _) => return Ok(Some(app.clone())),
                 (None, Some(next)) => url = next,

@@ -120,6 +120,13 @@ impl Observed {
                     memory.app = App::Present(view);
                 }
             }
+            Effect::FormerAppFound(found) => {
+                memory.former_searched = true;
+                if let Some(view) = found {
+                    memory.registered = Some(Registered::of(&view));
+                    memory.app = App::Present(view);
+                }
+            }
             Effect::CreateRefused(words) => {
                 memory.fresh = false;
                 memory.client_known = None;

@@ -89,3 +89,13 @@ pub fn without_issuer(
         Retry::Backoff,
     )
 }
+
+/// Whether an account under deletion is let go of because its issuer has been
+/// missing for a day, as long as this process has watched: what is left at Okta
+/// is noted then, and a namespace does not hang for ever.
+#[must_use]
+pub fn released(gone_since: Option<Timestamp>, now: Timestamp) -> bool {
+    gone_since.is_some_and(|since| super::schedule::after(since, ISSUER_GONE) <= now)
+}
+
+const ISSUER_GONE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);

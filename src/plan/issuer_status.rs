@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::condition_list::Conditions;
 use super::drift;
 use super::issuer::{Concern, IssuerNext, ServerView};
+use super::orphans::Found;
 use super::schedule::promise;
 use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
@@ -43,6 +44,8 @@ pub struct Findings {
     pub denied: Option<usize>,
     /// Tokens a minute that our share of Okta's limit allows.
     pub tokens_per_minute: u32,
+    /// Apps whose account is gone, as of the last look.
+    pub orphans: Found,
     /// Whether the System Log can be read; `None` before the first try.
     pub log_readable: Option<bool>,
 }
@@ -90,6 +93,7 @@ impl Findings {
             accounts: 0,
             denied: None,
             tokens_per_minute: 1,
+            orphans: Found::default(),
             log_readable: None,
         }
     }
@@ -336,6 +340,9 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
             ),
         );
     }
+    if findings.orphans.orphans > 0 {
+        return (Reason::OrphanedApps, orphaned(object, findings.orphans));
+    }
     if findings.log_readable == Some(false) {
         return (
             Reason::LogNotReadable,
@@ -346,4 +353,23 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
         );
     }
     (Reason::IssuerReady, "accounts can get tokens".to_owned())
+}
+
+fn orphaned(object: &OktaIssuer, found: Found) -> String {
+    let (name, number) = (
+        object.metadata.name.as_deref().unwrap_or_default(),
+        found.orphans,
+    );
+    let taken = if found.held {
+        format!(
+            "so many that nothing is taken from them; if this cluster was put back to an earlier state, bring the accounts back, else: kubectl annotate oktaissuer {name} {}={number} --overwrite",
+            names::ANNOTATION_CONFIRM_REMOVALS
+        )
+    } else {
+        "they have lost groups and admission".to_owned()
+    };
+    format!(
+        "accounts can get tokens; {number} apps of this installation at Okta have no account, {taken}; they are listed in the ConfigMap neo4j-okta-operator-leftovers, and deleted by: kubectl annotate oktaissuer {name} {}={number} --overwrite",
+        names::ANNOTATION_DELETE_ORPHANS
+    )
 }

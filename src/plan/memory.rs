@@ -88,6 +88,8 @@ pub struct Memory {
     pub client_known: Option<bool>,
     /// How many ways of finding the app have been tried.
     pub searches: u8,
+    /// An app of a former installation was looked for.
+    pub former_searched: bool,
     /// Why the creation did not lead to the app that was asked for.
     pub create_refused: Option<(Reason, String)>,
     /// What the app signs in with; forgotten after each reconcile.
@@ -108,6 +110,8 @@ pub struct Memory {
     pub regrouped: bool,
     /// What the System Log last said of it.
     pub noticed: Option<Noticed>,
+    /// Since when the issuer object is missing.
+    pub issuer_gone_since: Option<Timestamp>,
     /// A token in hand.
     pub minted: Option<Minted>,
     /// resourceVersion of the token Secret when we last wrote a token into it.
@@ -142,6 +146,7 @@ impl Default for Memory {
             fresh: false,
             client_known: None,
             searches: 0,
+            former_searched: false,
             create_refused: None,
             credentials: None,
             retiring: Retiring::NotYet,
@@ -152,6 +157,7 @@ impl Default for Memory {
             check_at: None,
             regrouped: false,
             noticed: None,
+            issuer_gone_since: None,
             minted: None,
             token_version: None,
             refused: None,
@@ -172,6 +178,7 @@ impl Memory {
         self.settling_until = Timestamp::MIN;
         self.mint_tat = Timestamp::MIN;
         self.check_at = None;
+        self.issuer_gone_since = None;
         self.lost_group_since = None;
         self.denied_since = None;
     }

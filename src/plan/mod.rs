@@ -22,6 +22,7 @@ mod live;
 mod locate;
 pub mod memory;
 pub mod observed;
+pub mod orphans;
 pub mod policy;
 mod register;
 pub mod rotation;
@@ -35,7 +36,7 @@ mod token;
 
 use k8s_openapi::jiff::Timestamp;
 
-pub use delete::without_issuer;
+pub use delete::{released, without_issuer};
 pub use desired::{Desired, Wish};
 pub use live::horizon;
 pub use observed::Observed;
@@ -81,6 +82,20 @@ pub fn notable(desired: &Desired, observed: &Observed, step: &Step) -> Option<(R
         )),
         _ => None,
     }
+}
+
+/// The app that stays at Okta when an account is let go of as the abandon
+/// annotation asks, if one is known.
+#[must_use]
+pub fn left_behind(desired: &Desired, observed: &Observed) -> Option<String> {
+    let Wish::Deleted { abandon: true } = desired.wish else {
+        return None;
+    };
+    observed
+        .memory
+        .registered
+        .as_ref()
+        .map(|r| r.app_id.clone())
 }
 
 fn blocked(reason: Reason, message: impl Into<String>, retry: Retry) -> Next {

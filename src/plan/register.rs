@@ -35,6 +35,11 @@ fn absent(d: &Desired, o: &Observed, now: Timestamp) -> Next {
         return Next::Do(Step::RewriteCredentials { lost });
     }
     if o.memory.registered.is_none() {
+        // After a move to another cluster the app goes on, with its client id.
+        if !d.issuer.former_installations.is_empty() && !o.memory.former_searched {
+            let label = d.label.clone();
+            return Next::Do(Step::FindFormerApp { label });
+        }
         return stage(d, Purpose::Create, 0);
     }
     lost(d, o, now)

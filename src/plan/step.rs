@@ -212,6 +212,11 @@ pub enum Step {
         /// The client id.
         client_id: String,
     },
+    /// Okta: find the app that a former installation left for this account.
+    FindFormerApp {
+        /// The label to search by.
+        label: String,
+    },
     /// Okta: create the app with the staged credentials.
     CreateApp,
     /// Okta: read the app.
@@ -310,6 +315,7 @@ impl Step {
             Self::Mark { .. } => "Mark",
             Self::FindClient { .. } => "FindClient",
             Self::FindApp { .. } => "FindApp",
+            Self::FindFormerApp { .. } => "FindFormerApp",
             Self::CreateApp => "CreateApp",
             Self::ReadApp { .. } => "ReadApp",
             Self::UpdateApp { .. } => "UpdateApp",
@@ -402,6 +408,8 @@ pub enum Effect {
     ClientFound(bool),
     /// The app of that client id, if it was found.
     AppFound(Option<AppView>),
+    /// The app that a former installation left, if there is one.
+    FormerAppFound(Option<AppView>),
     /// The creation was refused, perhaps because the client id is taken.
     CreateRefused(String),
     /// The app as it is now; `None` when Okta does not know it.

@@ -143,6 +143,7 @@ impl Model {
                 });
                 Effect::AppFound(found.map(|a| self.view(a, &spec)))
             }
+            Step::FindFormerApp { .. } => Effect::FormerAppFound(None),
             Step::CreateApp => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
                 if self.apps.iter().any(|a| a.client_id == staged.client_id) {
@@ -435,6 +436,7 @@ fn is_read(step: &Step) -> bool {
             | Step::ReadToken
             | Step::FindClient { .. }
             | Step::FindApp { .. }
+            | Step::FindFormerApp { .. }
             | Step::ReadApp { .. }
             | Step::ListCredentials { .. }
             | Step::Admit { .. }

@@ -8,6 +8,7 @@ mod drift;
 mod harness;
 mod helpers;
 mod issuers;
+mod leftovers;
 mod lifecycle;
 mod outages;
 mod process;

@@ -16,7 +16,7 @@ use crate::plan::desired::{account_ref, credentials_name};
 use crate::plan::schedule::{self, until};
 use crate::plan::step::{Next, Step};
 use crate::plan::stranded::stranded_status;
-use crate::plan::without_issuer;
+use crate::plan::{released, without_issuer};
 
 pub(super) async fn handle(
     ctx: &Context,
@@ -38,12 +38,23 @@ pub(super) async fn handle(
                 .secret(&account.namespace, &credentials_name(object))
                 .is_none();
         let name = format!("{} -n {}", account.name, account.namespace);
-        match without_issuer(true, abandon || never, &object.spec.issuer_ref.name, &name) {
+        // As long as there is an issuer, somebody may repair it.
+        let gone = reason == Reason::IssuerNotFound;
+        let memory = &mut remembered.memory;
+        memory.issuer_gone_since = gone.then(|| memory.issuer_gone_since.unwrap_or(now));
+        let gone_since = memory.issuer_gone_since;
+        let let_go = abandon || never || released(gone_since, now);
+        match without_issuer(true, let_go, &object.spec.issuer_ref.name, &name) {
             Next::Do(Step::RemoveFinalizer) if ctx.settings.fence.pass().is_ok() => {
                 match finalizer::patch(ctx, object, false).await {
                     Ok(_) => {}
                     Err(kube::Error::Api(status)) if status.is_conflict() => {}
                     Err(error) => return Err(Error::Status(Box::new(error))),
+                }
+                let app_id = object.status.as_ref().and_then(|s| s.app_id.clone());
+                if let Some(app_id) = app_id {
+                    let why = if abandon { "abandoned" } else { "issuer gone" };
+                    report::left_behind(ctx, object, &app_id, why).await;
                 }
                 ctx.forget(&account);
                 return Ok((Action::await_change(), "abandoned"));

@@ -1,0 +1,197 @@
+//! Looks once a day through an org's apps for those of this installation whose
+//! account is gone, takes groups and admission from them, notes them, and deletes
+//! them when an annotation on an issuer says how many. `plan::orphans` decides.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+
+use super::context::Context;
+use super::leftovers::{self, Leftover};
+use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
+use crate::okta::budget::Turn;
+use crate::okta::{Error, Org};
+use crate::plan::lane::Lane;
+use crate::plan::orphans::{Found, Orphan, holds_back, neutral};
+use crate::plan::schedule;
+use crate::sync::lock;
+
+const ROUND: Duration = Duration::from_secs(24 * 3600);
+/// After a start the urgent things come first.
+const FIRST: Duration = Duration::from_secs(600);
+
+/// When each org was looked through.
+#[derive(Debug, Default)]
+pub(super) struct Rounds(Mutex<HashMap<String, Round>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    next: Timestamp,
+    told: Option<usize>,
+    found: Found,
+}
+
+/// Looks if it is time, whichever issuer of the org asks. Returns when it is
+/// time again.
+pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Timestamp {
+    let now = ctx.now();
+    let host = org.host();
+    let number = |key| object.annotations().get(key).and_then(|v| v.parse().ok());
+    let told: Option<usize> = number(n::ANNOTATION_DELETE_ORPHANS);
+    {
+        let mut rounds = lock(&ctx.orphans.0);
+        let round = rounds.entry(host.clone()).or_insert_with(|| Round {
+            next: schedule::after(now, FIRST),
+            told: None,
+            found: Found::default(),
+        });
+        let newly_told = told.is_some() && told != round.told;
+        // Further off only when the clock was ahead and was set right.
+        let waits = now < round.next && round.next <= schedule::after(now, ROUND);
+        if (waits && !newly_told) || ctx.settings.fence.pass().is_err() {
+            return round.next.max(now);
+        }
+        round.next = schedule::after(now, ROUND);
+        round.told = told;
+    }
+    let confirmed = number(n::ANNOTATION_CONFIRM_REMOVALS);
+    match through(object, org, told, confirmed, ctx).await {
+        Ok(found) => {
+            ctx.settings.metrics.orphans(&host, found.orphans);
+            let mut rounds = lock(&ctx.orphans.0);
+            if let Some(round) = rounds.get_mut(&host) {
+                round.found = found;
+            }
+        }
+        Err(error) => {
+            tracing::debug!(host, %error, "the look for orphans did not come to its end");
+            if let Some(round) = lock(&ctx.orphans.0).get_mut(&host) {
+                round.next = schedule::after(now, FIRST);
+                round.told = None;
+            }
+        }
+    }
+    let rounds = lock(&ctx.orphans.0);
+    rounds.get(&host).map_or(Timestamp::MAX, |round| round.next)
+}
+
+async fn through(
+    object: &OktaIssuer,
+    org: &Org,
+    told: Option<usize>,
+    confirmed: Option<usize>,
+    ctx: &Context,
+) -> Result<Found, Error> {
+    let turn = Turn {
+        lane: Lane::Drift,
+        key: format!("orphans/{}", org.host()),
+        namespace: String::new(),
+    };
+    let mut candidates = Vec::new();
+    org.each_app(&turn, |app| {
+        let orphan = Orphan::read(app, &ctx.installation);
+        candidates.extend(orphan.filter(|o| !cached(o, ctx)));
+    })
+    .await?;
+    let mut orphans = Vec::new();
+    for candidate in candidates {
+        if gone(&candidate, ctx).await? {
+            orphans.push(candidate);
+        }
+    }
+    let held = holds_back(orphans.len(), ctx.stores.accounts.len(), confirmed);
+    let delete = !orphans.is_empty() && told == Some(orphans.len());
+    for orphan in &orphans {
+        let leftover = Leftover {
+            org_url: object.spec.org_url.clone(),
+            client_id: Some(orphan.client_id.clone()),
+            account: format!("{}/{}", orphan.marker.namespace, orphan.marker.name),
+            why: "orphan",
+            since: ctx.now(),
+        };
+        leftovers::note(ctx, &orphan.app_id, &leftover).await;
+        if held && !delete {
+            continue;
+        }
+        ctx.issuers.leave(&object.spec.org_url, &orphan.client_id);
+        let ours = take_groups(object, org, orphan, &turn).await?;
+        if delete && ours && ctx.settings.fence.pass().is_ok() {
+            org.deactivate_app(&orphan.app_id, &turn).await?;
+            org.delete_app(&orphan.app_id, &turn).await?;
+            tracing::warn!(
+                app = orphan.app_id,
+                client_id = orphan.client_id,
+                "deleted an orphan, as told"
+            );
+            leftovers::forget(ctx, &orphan.app_id).await;
+        }
+    }
+    Ok(Found {
+        orphans: if delete { 0 } else { orphans.len() },
+        held: held && !delete,
+    })
+}
+
+/// What the last look at the org of this host found.
+pub(super) fn found(host: &str, ctx: &Context) -> Found {
+    let rounds = lock(&ctx.orphans.0);
+    rounds
+        .get(host)
+        .map_or_else(Found::default, |round| round.found)
+}
+
+/// The account is in the cache.
+fn cached(orphan: &Orphan, ctx: &Context) -> bool {
+    let marker = &orphan.marker;
+    let account = ctx
+        .stores
+        .accounts
+        .get(&ObjectRef::new(&marker.name).within(&marker.namespace));
+    account.is_some_and(|a| a.uid().as_deref() == Some(marker.uid.as_str()))
+}
+
+/// The API server says that there is no such account, past all caches.
+async fn gone(orphan: &Orphan, ctx: &Context) -> Result<bool, Error> {
+    let marker = &orphan.marker;
+    let api: Api<Neo4jServiceAccount> = Api::namespaced(ctx.client.clone(), &marker.namespace);
+    let account = api
+        .get_metadata_opt(&marker.name)
+        .await
+        .map_err(|error| Error {
+            class: crate::okta::Class::Transient,
+            message: format!(
+                "account {}/{} could not be looked up: {error}",
+                marker.namespace, marker.name
+            ),
+            request_id: None,
+        })?;
+    Ok(account.is_none_or(|a| a.uid().as_deref() != Some(marker.uid.as_str())))
+}
+
+/// GET–merge–PUT, and only while the app bears the marker that was judged.
+async fn take_groups(
+    object: &OktaIssuer,
+    org: &Org,
+    orphan: &Orphan,
+    turn: &Turn,
+) -> Result<bool, Error> {
+    let Some(app) = org.read_app(&orphan.app_id, turn).await? else {
+        return Ok(false);
+    };
+    let attribute = &object.spec.authorization_server.profile_attribute;
+    let same = crate::plan::app::read_marker(&app).is_some_and(|m| m.uid == orphan.marker.uid);
+    let spec = neutral(&app, attribute).filter(|_| same);
+    if let Some(body) = spec.and_then(|spec| spec.merge(&app)) {
+        org.replace_app(&orphan.app_id, body, turn).await?;
+        tracing::warn!(
+            app = orphan.app_id,
+            client_id = orphan.client_id,
+            "took the groups from an orphan"
+        );
+    }
+    Ok(same)
+}
