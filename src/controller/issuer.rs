@@ -88,7 +88,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let before = ctx.issuers.get(&name).filter(|r| r.uid == uid);
     let Prepared {
         org,
-        problem: signin_problem,
+        problem: signed_out,
     } = signin::prepare(object, before.as_ref(), ctx).await; // I/O
     let admissions = before
         .as_ref()
@@ -114,7 +114,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             && l.until <= schedule::after(now, LOOK)
     });
     let looked = same.is_none();
-    let mut findings = match (same, signin_problem) {
+    let mut findings = match (same, signed_out.clone()) {
         (Some(look), _) => look.findings.clone(),
         (None, Some((reason, message))) => {
             Findings::signed_out(reason, message, created(object, before.as_ref()))
@@ -147,6 +147,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .map_or(accounts, |r| r.look.findings.accounts);
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
+    findings.lacks = org.lacks();
     findings.tokens_per_minute = org.tokens_per_minute();
     lock(&ctx.censuses).remove(&name);
     let census = observe::census(ctx, &name, &object.spec);
@@ -180,12 +181,14 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             uid,
             spec: Arc::new(object.spec.clone()),
             org,
+            signed_out,
             facts,
             refuted: findings.refuted(),
             problem,
             admissions: admissions.clone(),
             look: Look {
                 findings: findings.clone(),
+                at: same.map_or(now, |look| look.at),
                 until: until_then,
                 generation,
                 confirmed,

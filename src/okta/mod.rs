@@ -4,11 +4,15 @@
 
 mod apps;
 pub mod budget;
+pub mod connect;
 mod error;
 mod headers;
 mod http;
 pub mod jose;
+pub mod limits;
+mod rights;
 mod servers;
+mod service_app;
 mod signin;
 mod token;
 

@@ -2,6 +2,8 @@
 //! sentence that would have been an outage.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod answers;
+mod budgets;
 mod contract;
 mod crashes;
 mod harness;
@@ -11,5 +13,6 @@ mod lifecycle;
 mod outages;
 mod process;
 mod secrecy;
+mod signin;
 mod tampering;
 mod tenancy;
