@@ -96,16 +96,14 @@ pub(super) fn redirected(status: StatusCode, headers: &HeaderMap, asked: &Url) -
 fn certificate(error: &reqwest::Error) -> Option<&'static str> {
     let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = at {
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(why)) =
-            inner.or_else(|| error.downcast_ref::<rustls::Error>())
-        {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(words(why));
         }
-        at = error.source();
+        // An I/O error's source is that of the error within, not that error.
+        at = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|within| within as _),
+            None => error.source(),
+        };
     }
     None
 }
