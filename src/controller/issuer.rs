@@ -149,6 +149,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     findings.skew = org.skew();
     findings.lacks = org.lacks();
     findings.tokens_per_minute = org.tokens_per_minute();
+    findings.accounts_of_org = signin::accounts_of_org(&object.spec, ctx);
     lock(&ctx.censuses).remove(&name);
     let census = observe::census(ctx, &name, &object.spec);
     findings.denied = census.holds_back(confirmed).then_some(census.denied);

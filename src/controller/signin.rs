@@ -2,6 +2,7 @@
 //! operator's namespace and keeps the connection as long as nothing about it
 //! changed. The Secret must name the host that it may be sent to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -85,17 +86,32 @@ pub(super) async fn prepare(
     }
 }
 
+/// The issuers of the org at `url`, as the cache has them.
+fn issuers_of(url: &Url, ctx: &Context) -> Vec<Arc<OktaIssuer>> {
+    let there = |issuer: &OktaIssuer| {
+        Url::parse(&issuer.spec.org_url).is_ok_and(|other| other.origin() == url.origin())
+    };
+    ctx.stores.issuers.state_filter(there)
+}
+
 /// What all issuers of the org at `url` take together of its limits.
 fn share(url: &Url, spec: &OktaIssuerSpec, ctx: &Context) -> RateLimit {
-    let there = |spec: &OktaIssuerSpec| {
-        Url::parse(&spec.org_url).is_ok_and(|other| other.origin() == url.origin())
-    };
-    let others = ctx
-        .stores
-        .issuers
-        .state_filter(|issuer| there(&issuer.spec));
-    let shares = others.iter().map(|issuer| issuer.spec.rate_limit);
+    let issuers = issuers_of(url, ctx);
+    let shares = issuers.iter().map(|issuer| issuer.spec.rate_limit);
     combined(shares.chain([spec.rate_limit]))
+}
+
+/// How many accounts draw on the limits of the issuer's org.
+pub(super) fn accounts_of_org(spec: &OktaIssuerSpec, ctx: &Context) -> usize {
+    let Ok(url) = Url::parse(&spec.org_url) else {
+        return 0;
+    };
+    let issuers = issuers_of(&url, ctx);
+    let names: HashSet<String> = issuers.iter().map(|issuer| issuer.name_any()).collect();
+    ctx.stores
+        .accounts
+        .state_filter(|account| names.contains(&account.spec.issuer_ref.name))
+        .len()
 }
 
 fn same_connection(old: &OktaIssuerSpec, new: &OktaIssuerSpec) -> bool {

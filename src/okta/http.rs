@@ -29,6 +29,10 @@ pub(super) const CONCURRENCY_PAUSE: Duration = Duration::from_secs(2);
 /// for longer than this: whoever needed it may be gone.
 const REFUSAL_COUNTS: Duration = Duration::from_secs(3600);
 
+/// A sign-in that was refused is not shown again for so long: ten thousand
+/// accounts would all have it refused.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+
 /// An Okta org and our sign-in there.
 #[derive(Debug)]
 pub struct Org {
@@ -41,6 +45,8 @@ pub struct Org {
     /// After a 429: the request to name in the next try, and which try that is.
     pub(super) retries: Mutex<HashMap<String, (String, u32)>>,
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
+    /// When Okta refused the sign-in as such, and its words.
+    signed_out: Mutex<Option<(Timestamp, Error)>>,
     /// Rights that Okta refused when they were needed last, and its words.
     refused: Mutex<BTreeMap<Right, (Timestamp, String)>>,
     /// What the sign-in was made from, to tell whether it is still the same.
@@ -117,6 +123,7 @@ impl Org {
             limits,
             retries: Mutex::default(),
             skew_ms: std::sync::atomic::AtomicI64::new(0),
+            signed_out: Mutex::default(),
             refused: Mutex::default(),
             origin: String::new(),
         }
@@ -239,20 +246,44 @@ impl Org {
     }
 
     async fn authorized(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
+        let held = lock(&self.signed_out).clone();
+        if let Some((at, error)) = held
+            && self.clock.now().duration_since(at).unsigned_abs() < REFUSED_PAUSE
+        {
+            return Err(error);
+        }
         let mut bare = url.clone();
         bare.set_query(None);
         let (method, bare) = (request.method.as_str(), bare.as_str());
-        let (headers, number) = self.signin.headers(self, method, bare).await?;
-        match self.once(request, url.clone(), headers, turn).await {
-            // The operator's own token may have ended early: one new one.
-            Err(error)
-                if error.class == Class::Unauthorized && self.signin.renews(number).await =>
-            {
-                let (headers, _) = self.signin.headers(self, method, bare).await?;
-                self.once(request, url, headers, turn).await
-            }
-            other => other,
+        let (headers, number) = self.sign_in(method, bare).await?;
+        let mut outcome = self.once(request, url.clone(), headers, turn).await;
+        let unauthorized = |outcome: &Result<Answer, Error>| {
+            outcome
+                .as_ref()
+                .is_err_and(|error| error.class == Class::Unauthorized)
+        };
+        // The operator's own token may have ended early: one new one.
+        if unauthorized(&outcome) && self.signin.renews(number).await {
+            let (headers, _) = self.sign_in(method, bare).await?;
+            outcome = self.once(request, url, headers, turn).await;
         }
+        if unauthorized(&outcome) {
+            return outcome.map_err(|error| self.hold(error));
+        }
+        outcome
+    }
+
+    async fn sign_in(&self, method: &str, url: &str) -> Result<(HeaderMap, u64), Error> {
+        let signed = self.signin.headers(self, method, url).await;
+        signed.map_err(|error| match error.class {
+            Class::Transient | Class::RateLimited { .. } => error,
+            _ => self.hold(error),
+        })
+    }
+
+    fn hold(&self, error: Error) -> Error {
+        *lock(&self.signed_out) = Some((self.clock.now(), error.clone()));
+        error
     }
 
     async fn once(

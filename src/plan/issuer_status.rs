@@ -41,6 +41,8 @@ pub struct Findings {
     pub accounts: usize,
     /// Accounts that would lose their permission, when they are held back.
     pub denied: Option<usize>,
+    /// Accounts of all issuers of the org: they draw on one limit.
+    pub accounts_of_org: usize,
     /// Tokens a minute that our share of Okta's limit allows.
     pub tokens_per_minute: u32,
 }
@@ -88,6 +90,7 @@ impl Findings {
             lacks: None,
             accounts: 0,
             denied: None,
+            accounts_of_org: 0,
             tokens_per_minute: 1,
         }
     }
@@ -340,13 +343,14 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
     // Of a rule that is somebody else's we do not know the lifetime.
     let ours = server.management == Management::Managed;
     // How long it takes to give every account a token when all wait for one.
-    let catch_up = findings.accounts as u64 * 60 / u64::from(findings.tokens_per_minute.max(1));
+    let accounts = findings.accounts.max(findings.accounts_of_org);
+    let catch_up = accounts as u64 * 60 / u64::from(findings.tokens_per_minute.max(1));
     if ours && promise(lifetime, catch_up).is_none() {
         return (
             Reason::PromiseNotKept,
             format!(
                 "with a token life of {} and Okta's limit on tokens, workloads of {} accounts notice every outage of Okta; raise spec.authorizationServer.tokenLifetime or the org's limit",
-                server.token_lifetime, findings.accounts
+                server.token_lifetime, accounts
             ),
         );
     }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use neo4j_okta_operator::api::OktaIssuer;
 use neo4j_okta_operator::okta::jose::SigningKey;
@@ -179,6 +180,27 @@ async fn a_revoked_api_token_is_named_at_once_while_tokens_go_on_and_heals_with_
     world.issuer_has("Ready", "True", "IssuerReady").await;
     // Not only when its backoff ends.
     world.ready("second").await;
+
+    let secrets = Api::<Secret>::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
+    secrets
+        .delete("okta", &DeleteParams::default())
+        .await
+        .unwrap();
+    let missing = ("Authenticated", "False", "SignInSecretNotFound");
+    world.issuer_has(missing.0, missing.1, missing.2).await;
+    let last = world.ready("etl").await.status.unwrap().token.unwrap();
+    world.pass(45 * MINUTE);
+    world
+        .account_is("etl", "refreshed", |a| {
+            let token = a.status.as_ref().and_then(|s| s.token.as_ref());
+            token.is_some_and(|t| t.issued_at > last.issued_at)
+        })
+        .await;
+    world.quiet().await;
+    // A second look says the same.
+    world.issuer_has(missing.0, missing.1, missing.2).await;
+    world.sign_in_secret(&admin.renew_api_token()).await;
+    world.issuer_has("Ready", "True", "IssuerReady").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,6 +355,27 @@ async fn an_own_token_that_ends_early_is_replaced_once_and_never_in_a_loop() {
     world.okta.clear_faults();
     world.pass(11 * MINUTE);
     publishes(&world, "neo4j_reader").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_sign_in_is_not_shown_once_for_each_account() {
+    let (world, app, key) = world_with_a_key(&SCOPES, &ROLES).await;
+    world.issuer_has("Ready", "True", "IssuerReady").await;
+    let admin = world.okta.admin();
+    admin.deactivate_app(&app);
+    admin.end_management_tokens();
+    world.quiet().await;
+    world.okta.clear_requests();
+    let names: Vec<String> = (0..20).map(|n| format!("a{n}")).collect();
+    for name in &names {
+        world.account(name, json!({})).await;
+    }
+    for name in &names {
+        world.has(name, "Ready", "False", "Unauthorized").await;
+    }
+    let shown = world.okta.count(SIGN_INS.0, SIGN_INS.1);
+    assert!((1..10).contains(&shown), "{shown}");
+    refused(&world, "Unauthorized", &["operator-app", key.kid()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
