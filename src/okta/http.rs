@@ -20,18 +20,10 @@ use super::rights::{Right, challenge};
 use super::signin::SignIn;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::plan::schedule::after;
 use crate::sync::lock;
 
 /// How long to stay away after a concurrency refusal, whose Reset is a guess.
 pub(super) const CONCURRENCY_PAUSE: Duration = Duration::from_secs(2);
-/// A right that was refused and not tried since is not held against the sign-in
-/// for longer than this: whoever needed it may be gone.
-const REFUSAL_COUNTS: Duration = Duration::from_secs(3600);
-
-/// A sign-in that was refused is not shown again for so long: ten thousand
-/// accounts would all have it refused.
-const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 
 /// An Okta org and our sign-in there.
 #[derive(Debug)]
@@ -46,9 +38,9 @@ pub struct Org {
     pub(super) retries: Mutex<HashMap<String, (String, u32)>>,
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
     /// When Okta refused the sign-in as such, and its words.
-    signed_out: Mutex<Option<(Timestamp, Error)>>,
+    pub(super) signed_out: Mutex<Option<(Timestamp, Error)>>,
     /// Rights that Okta refused when they were needed last, and its words.
-    refused: Mutex<BTreeMap<Right, (Timestamp, String)>>,
+    pub(super) refused: Mutex<BTreeMap<Right, (Timestamp, String)>>,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
 }
@@ -167,16 +159,6 @@ impl Org {
         now.checked_add(self.skew()).unwrap_or(now)
     }
 
-    /// What Okta refused for want of a right and has not allowed since, in words.
-    #[must_use]
-    pub fn lacks(&self) -> Option<String> {
-        let now = self.clock.now();
-        lock(&self.refused)
-            .values()
-            .find(|(at, _)| after(*at, REFUSAL_COUNTS) > now)
-            .map(|(_, words)| words.clone())
-    }
-
     /// Somebody will not ask again.
     pub fn forget(&self, key: &str) {
         lock(&self.limits.budget).forget(key);
@@ -225,68 +207,20 @@ impl Org {
         let outcome = self.authorized(request, url, turn).await;
         let class = outcome.as_ref().map_or_else(|e| e.class.as_str(), |_| "ok");
         self.metrics.okta_call(request.operation, class);
-        let right = Right::of(&request.method, request.bucket, request.operation);
         match &outcome {
-            Ok(answer) => {
-                lock(&self.refused).remove(&right);
-                tracing::debug!(
-                    operation = request.operation, key = %turn.key,
-                    okta_request = answer.request_id.as_deref().unwrap_or("-"), "Okta answered"
-                );
-            }
+            Ok(answer) => tracing::debug!(
+                operation = request.operation, key = %turn.key,
+                okta_request = answer.request_id.as_deref().unwrap_or("-"), "Okta answered"
+            ),
             Err(error) => {
-                if error.class == Class::Forbidden {
-                    let refusal = (self.clock.now(), error.message.clone());
-                    lock(&self.refused).insert(right, refusal);
-                }
                 tracing::debug!(operation = request.operation, key = %turn.key, %error, "Okta refused");
             }
         }
         outcome
     }
 
-    async fn authorized(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
-        let held = lock(&self.signed_out).clone();
-        if let Some((at, error)) = held
-            && self.clock.now().duration_since(at).unsigned_abs() < REFUSED_PAUSE
-        {
-            return Err(error);
-        }
-        let mut bare = url.clone();
-        bare.set_query(None);
-        let (method, bare) = (request.method.as_str(), bare.as_str());
-        let (headers, number) = self.sign_in(method, bare).await?;
-        let mut outcome = self.once(request, url.clone(), headers, turn).await;
-        let unauthorized = |outcome: &Result<Answer, Error>| {
-            outcome
-                .as_ref()
-                .is_err_and(|error| error.class == Class::Unauthorized)
-        };
-        // The operator's own token may have ended early: one new one.
-        if unauthorized(&outcome) && self.signin.renews(number).await {
-            let (headers, _) = self.sign_in(method, bare).await?;
-            outcome = self.once(request, url, headers, turn).await;
-        }
-        if unauthorized(&outcome) {
-            return outcome.map_err(|error| self.hold(error));
-        }
-        outcome
-    }
-
-    async fn sign_in(&self, method: &str, url: &str) -> Result<(HeaderMap, u64), Error> {
-        let signed = self.signin.headers(self, method, url).await;
-        signed.map_err(|error| match error.class {
-            Class::Transient | Class::RateLimited { .. } => error,
-            _ => self.hold(error),
-        })
-    }
-
-    fn hold(&self, error: Error) -> Error {
-        *lock(&self.signed_out) = Some((self.clock.now(), error.clone()));
-        error
-    }
-
-    async fn once(
+    /// One request with these headers, as it is answered.
+    pub(super) async fn once(
         &self,
         request: &Request,
         url: Url,

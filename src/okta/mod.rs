@@ -3,6 +3,7 @@
 //! to the emulator over HTTP.
 
 mod apps;
+mod authorize;
 pub mod budget;
 pub mod connect;
 mod error;

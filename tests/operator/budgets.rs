@@ -44,7 +44,7 @@ async fn two_issuers_of_one_org_together_stay_within_the_smaller_share() {
     ready(&world, "second").await;
     world.quiet().await;
     world.okta.set_limits(Limits {
-        apps: 40,
+        apps: 20,
         ..Limits::default()
     });
     world.okta.clear_requests();
@@ -56,7 +56,7 @@ async fn two_issuers_of_one_org_together_stay_within_the_smaller_share() {
     }
     until("as many apps as the share allows", async || {
         match world.okta.count("POST", "/api/v1/apps") {
-            n if n >= 7 => Ok(()),
+            n if n >= 3 => Ok(()),
             n => Err(n),
         }
     })
@@ -64,10 +64,10 @@ async fn two_issuers_of_one_org_together_stay_within_the_smaller_share() {
     world.quiet().await;
     let asked = world.okta.requests();
     let apps = asked.iter().filter(|r| r.route.starts_with("/api/v1/apps"));
-    // A quarter of 40 a minute, of which new accounts get seven tenths; a minute
+    // A quarter of 20 a minute, of which new accounts get seven tenths; a minute
     // may have turned under way.
     let apps = apps.count();
-    assert!(apps <= 14, "{apps}");
+    assert!(apps <= 6, "{apps}");
     assert!(asked.iter().all(|r| r.status != 429));
 }
 

@@ -176,9 +176,13 @@ async fn a_revoked_api_token_is_named_at_once_while_tokens_go_on_and_heals_with_
         })
         .await;
     assert_eq!(condition(&etl, "Ready").unwrap().0, "True");
+    // Each try that fails makes the next pause longer than this test is patient.
+    for _ in 0..7 {
+        world.pass(6 * MINUTE);
+        world.quiet().await;
+    }
     world.sign_in_secret(&admin.renew_api_token()).await;
     world.issuer_has("Ready", "True", "IssuerReady").await;
-    // Not only when its backoff ends.
     world.ready("second").await;
 
     let secrets = Api::<Secret>::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
