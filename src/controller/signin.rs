@@ -54,6 +54,13 @@ pub(super) async fn prepare(
     // That the API server cannot tell is no reason to sign out.
     let unknown = matches!(secret, Err((Reason::KubernetesError, _)));
     if let Some(same) = same.filter(|same| unknown || same.org.origin() == origin) {
+        if let (true, Err((_, message))) = (unknown, &secret) {
+            tracing::warn!(
+                issuer = object.name_any(),
+                message,
+                "the sign-in stays as it was"
+            );
+        }
         return Prepared {
             org: same.org.clone(),
             problem: same.signed_out.clone(),

@@ -33,6 +33,12 @@ impl Org {
             .map(|(_, words)| words.clone())
     }
 
+    /// Shows the sign-in again although it was just refused: for whoever asks on
+    /// behalf of all.
+    pub fn show_again(&self) {
+        *lock(&self.signed_out) = None;
+    }
+
     fn note_right(&self, request: &Request, outcome: &Result<Answer, Error>) {
         let right = Right::of(&request.method, request.bucket, request.operation);
         match outcome {

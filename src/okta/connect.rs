@@ -3,6 +3,7 @@
 //! and those of the issuer, and follows no redirect: one would carry credentials
 //! elsewhere.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LOCATION};
@@ -71,8 +72,21 @@ pub(super) fn no_answer(error: &reqwest::Error) -> Error {
     // reqwest's errors may quote the URL, which holds no secret.
     Error::transient(match certificate(error) {
         Some(why) => format!("no connection to Okta: {why}"),
+        None if tunnelled(error) => format!(
+            "the proxy that HTTPS_PROXY names does not lead to Okta: {}",
+            root_cause(error)
+        ),
         None => format!("no answer from Okta: {}", root_cause(error)),
     })
+}
+
+/// Whether it failed on the way through the proxy. The type of that error is not
+/// told by reqwest, its words are.
+fn tunnelled(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes
+        .map(ToString::to_string)
+        .any(|words| words.starts_with("tunnel error"))
 }
 
 /// A redirect, which is not followed. Its path may hold anything, so only the
@@ -86,7 +100,7 @@ pub(super) fn redirected(status: StatusCode, headers: &HeaderMap, asked: &Url) -
         .and_then(Url::host_str)
         .unwrap_or("an address that cannot be read");
     Error::transient(format!(
-        "spec.orgUrl answers with a redirect ({}) to {to}, which is not followed, because it would carry credentials there; is there a proxy that wants a login, or has the org another address",
+        "spec.orgUrl answers with a redirect ({}) to {to}, which is not followed, because it would carry credentials there; look for a proxy that wants a login, or for another address of the org",
         status.as_u16()
     ))
 }

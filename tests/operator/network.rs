@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use okta_emulator::Config;
 use serde_json::json;
-use testbed::{Child, OPERATOR_NAMESPACE};
+use testbed::{Child, OPERATOR_NAMESPACE, free_port};
 
 use crate::front::{Authority, Front, proxy};
 use crate::harness::{PATIENCE, World, condition};
@@ -26,6 +26,23 @@ async fn behind_tls(front: &mut Front) -> World {
     front.to(world.okta.address());
     allow_host(&world, "localhost").await;
     world
+}
+
+/// The program, told to use this proxy for all but the API server.
+fn program(world: &World, proxy: &str) -> Child {
+    let kubeconfig = world.cluster.operator_kubeconfig().display().to_string();
+    Child::spawn(
+        env!("CARGO_BIN_EXE_neo4j-okta-operator"),
+        ["run", "--operator-namespace", OPERATOR_NAMESPACE],
+        [
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("ADMIN_ADDRESS", "127.0.0.1:0"),
+            ("HTTPS_PROXY", proxy),
+            ("NO_PROXY", "10.0.0.0/8,127.0.0.1,.svc"),
+        ],
+        &world.cluster.directory().join("proxied.log"),
+    )
+    .unwrap()
 }
 
 async fn allow_host(world: &World, host: &str) {
@@ -98,20 +115,16 @@ async fn the_program_goes_to_okta_through_the_proxy_and_to_the_api_server_past_i
     let world = behind_tls(&mut front).await;
     let (proxy, asked) = proxy().await;
     world.issuer(json!({ "caBundle": authority.pem })).await;
-    let log = world.cluster.directory().join("proxied.log");
-    let kubeconfig = world.cluster.operator_kubeconfig().display().to_string();
-    let mut child = Child::spawn(
-        env!("CARGO_BIN_EXE_neo4j-okta-operator"),
-        ["run", "--operator-namespace", OPERATOR_NAMESPACE],
-        [
-            ("KUBECONFIG", kubeconfig.as_str()),
-            ("ADMIN_ADDRESS", "127.0.0.1:0"),
-            ("HTTPS_PROXY", &proxy),
-            ("NO_PROXY", "10.0.0.0/8,127.0.0.1,.svc"),
-        ],
-        &log,
-    )
-    .unwrap();
+    // A proxy that is not there is told apart from an Okta that is not there.
+    let nowhere = format!("http://localhost:{}", free_port());
+    let child = program(&world, &nowhere);
+    let issuer = world
+        .issuer_has("Authenticated", "False", "OktaUnreachable")
+        .await;
+    let said = says(&issuer, "Authenticated");
+    assert!(said.contains("the proxy that HTTPS_PROXY names"), "{said}");
+    drop(child);
+    let mut child = program(&world, &proxy);
     world.account("etl", json!({})).await;
     world.ready("etl").await;
     let exit = child.terminate(PATIENCE).await;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use neo4j_okta_operator::api::OktaIssuer;
@@ -33,6 +34,12 @@ pub(crate) fn says(issuer: &OktaIssuer, type_: &str) -> String {
     let conditions = issuer.status.clone().unwrap_or_default().conditions;
     let found = conditions.into_iter().find(|c| c.type_ == type_);
     found.map(|c| c.message).unwrap_or_default()
+}
+
+fn since(issuer: &OktaIssuer, type_: &str) -> Timestamp {
+    let conditions = issuer.status.clone().unwrap_or_default().conditions;
+    let found = conditions.into_iter().find(|c| c.type_ == type_);
+    found.unwrap().last_transition_time.0
 }
 
 /// Waits until the issuer's sign-in is refused in words that hold `wanted`.
@@ -359,6 +366,27 @@ async fn an_own_token_that_ends_early_is_replaced_once_and_never_in_a_loop() {
     world.okta.clear_faults();
     world.pass(11 * MINUTE);
     publishes(&world, "neo4j_reader").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refusal_of_a_good_sign_in_does_not_turn_the_issuer() {
+    let world = World::new().await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    let good = ("Authenticated", "True", "ApiTokenInUse");
+    let before = world.issuer_has(good.0, good.1, good.2).await;
+    let fault = Fault::new(FaultKind::Status {
+        status: 401,
+        error_code: None,
+    });
+    let put = ("PUT", "/api/v1/apps/{appId}");
+    world.okta.inject(fault.on(put.0, put.1).times(1));
+    world.pass(MINUTE);
+    publishes(&world, "neo4j_publisher").await;
+    world.quiet().await;
+    let after = world.issuer_has(good.0, good.1, good.2).await;
+    assert_eq!(since(&after, good.0), since(&before, good.0));
+    assert!(world.okta.count(put.0, put.1) >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
