@@ -13,6 +13,7 @@ mod issuers;
 mod lifecycle;
 mod network;
 mod outages;
+mod own_token;
 mod process;
 mod secrecy;
 mod signin;

@@ -1,6 +1,6 @@
 //! The operator's own sign-in changes under way: renewed, revoked, replaced by a
-//! key, deprived of a right, made to speak DPoP. Each trouble is named, accounts
-//! go on, and the repair needs no restart.
+//! key, deprived of a right. Each trouble is named, accounts go on, and the
+//! repair needs no restart.
 
 use std::time::Duration;
 
@@ -10,25 +10,24 @@ use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use neo4j_okta_operator::api::OktaIssuer;
 use neo4j_okta_operator::okta::jose::SigningKey;
-use okta_emulator::{Behaviour, Fault, FaultKind};
+use okta_emulator::{Fault, FaultKind};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use testbed::OPERATOR_NAMESPACE;
 
 use crate::harness::{World, apply, condition, until};
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
-const SCOPES: [&str; 5] = [
+pub(crate) const SCOPES: [&str; 5] = [
     "okta.apps.manage",
     "okta.apps.read",
     "okta.clients.read",
     "okta.authorizationServers.read",
     "okta.authorizationServers.manage",
 ];
-const ROLES: [&str; 2] = ["APP_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN"];
-const SIGN_INS: (&str, &str) = ("POST", "/oauth2/v1/token");
+pub(crate) const ROLES: [&str; 2] = ["APP_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN"];
+pub(crate) const SIGN_INS: (&str, &str) = ("POST", "/oauth2/v1/token");
 
 pub(crate) fn says(issuer: &OktaIssuer, type_: &str) -> String {
     let conditions = issuer.status.clone().unwrap_or_default().conditions;
@@ -68,14 +67,18 @@ async fn key_secret(world: &World, name: &str, pem: &secrecy::SecretString) {
     apply(&api, name, &secret).await;
 }
 
-fn by_key(secret: &str, kid: &str) -> Value {
+pub(crate) fn by_key(secret: &str, kid: &str) -> Value {
     json!({ "auth": { "apiToken": null, "privateKeyJwt": {
         "clientId": "operator-app", "secretRef": { "name": secret }, "keyId": kid,
     } } })
 }
 
 /// Registers the operator's app and writes its key; returns the app's id.
-async fn service_app(world: &World, scopes: &[&str], roles: &[&str]) -> (String, SigningKey) {
+pub(crate) async fn service_app(
+    world: &World,
+    scopes: &[&str],
+    roles: &[&str],
+) -> (String, SigningKey) {
     let (key, pem) = SigningKey::generate().unwrap();
     let jwks = json!({ "keys": [key.public_jwk()] });
     let admin = world.okta.admin();
@@ -85,7 +88,10 @@ async fn service_app(world: &World, scopes: &[&str], roles: &[&str]) -> (String,
 }
 
 /// A world whose operator signs in with a key, its app's id, and the key.
-async fn world_with_a_key(scopes: &[&str], roles: &[&str]) -> (World, String, SigningKey) {
+pub(crate) async fn world_with_a_key(
+    scopes: &[&str],
+    roles: &[&str],
+) -> (World, String, SigningKey) {
     let mut world = World::without_operator().await;
     let (app, key) = service_app(&world, scopes, roles).await;
     world.issuer(by_key("okta-key", key.kid())).await;
@@ -93,7 +99,7 @@ async fn world_with_a_key(scopes: &[&str], roles: &[&str]) -> (World, String, Si
     (world, app, key)
 }
 
-async fn publishes(world: &World, group: &str) {
+pub(crate) async fn publishes(world: &World, group: &str) {
     world.account("etl", json!({ "groups": [group] })).await;
     world
         .account_is("etl", group, |a| {
@@ -299,90 +305,6 @@ async fn a_missing_scope_or_admin_role_is_named_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dpop_may_be_switched_on_nonces_end_and_no_proof_is_sent_twice() {
-    let (world, app, _) = world_with_a_key(&SCOPES, &ROLES).await;
-    world.okta.set_behaviour(Behaviour {
-        unasked_proofs_bind: false,
-        ..Behaviour::default()
-    });
-    world.account("etl", json!({})).await;
-    world.ready("etl").await;
-    let admin = world.okta.admin();
-    admin.require_dpop(&app, true);
-    admin.end_management_tokens();
-    publishes(&world, "neo4j_publisher").await;
-    world.quiet().await;
-    // A nonce is good for three days at most, and a request that failed is sent
-    // again with a proof of its own.
-    world.pass(5 * DAY);
-    let fault = Fault::new(FaultKind::Status {
-        status: 503,
-        error_code: None,
-    });
-    world
-        .okta
-        .inject(fault.on("PUT", "/api/v1/apps/{appId}").times(2));
-    world.okta.clear_requests();
-    publishes(&world, "neo4j_reader").await;
-    let seen = world.okta.requests();
-    let refusals: Vec<_> = seen
-        .iter()
-        .filter(|r| (400..500).contains(&r.status))
-        .map(|r| (r.route.as_str(), r.error_code.as_deref()))
-        .collect();
-    assert_eq!(refusals, [(SIGN_INS.1, Some("use_dpop_nonce"))]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_own_token_that_ends_early_is_replaced_once_and_never_in_a_loop() {
-    let (world, ..) = world_with_a_key(&SCOPES, &ROLES).await;
-    let names = ["etl", "a1", "a2", "a3", "a4"];
-    for name in names {
-        world.account(name, json!({})).await;
-    }
-    for name in names {
-        world.ready(name).await;
-    }
-    world.quiet().await;
-    world.okta.admin().end_management_tokens();
-    world.okta.clear_requests();
-    // All are under way with the old token when the first is refused.
-    let slow = Fault::new(FaultKind::Latency(1000)).on("GET", "/api/v1/apps/{appId}");
-    world.okta.inject(slow);
-    for name in names {
-        world
-            .account(name, json!({ "groups": ["neo4j_publisher"] }))
-            .await;
-    }
-    publishes(&world, "neo4j_publisher").await;
-    world.okta.clear_faults();
-    world.quiet().await;
-    let seen = world.okta.requests();
-    assert!(seen.iter().any(|r| r.status == 401));
-    assert_eq!(world.okta.count(SIGN_INS.0, SIGN_INS.1), 1);
-    // Okta refuses whatever token it is shown.
-    let fault = Fault::new(FaultKind::Status {
-        status: 401,
-        error_code: None,
-    });
-    world.okta.inject(fault.on("PUT", "/api/v1/apps/{appId}"));
-    world.okta.clear_requests();
-    world
-        .account("etl", json!({ "groups": ["neo4j_reader"] }))
-        .await;
-    world
-        .has("etl", "TokenFresh", "False", "Unauthorized")
-        .await;
-    let seen = world.okta.requests();
-    let refused = seen.iter().filter(|r| r.status == 401).count();
-    let sign_ins = seen.iter().filter(|r| r.route == SIGN_INS.1).count();
-    assert!(sign_ins <= refused.div_ceil(2), "{sign_ins} for {refused}");
-    world.okta.clear_faults();
-    world.pass(11 * MINUTE);
-    publishes(&world, "neo4j_reader").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn one_refusal_of_a_good_sign_in_does_not_turn_the_issuer() {
     let world = World::new().await;
     world.account("etl", json!({})).await;
@@ -422,23 +344,4 @@ async fn a_refused_sign_in_is_not_shown_once_for_each_account() {
     let shown = world.okta.count(SIGN_INS.0, SIGN_INS.1);
     assert!((1..10).contains(&shown), "{shown}");
     refused(&world, "Unauthorized", &["operator-app", key.kid()]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_whose_clock_is_minutes_off_signs_in_and_says_so() {
-    for minutes in [-9, 9] {
-        let mut world = World::without_operator().await;
-        world
-            .okta
-            .inject(Fault::new(FaultKind::ClockSkew(minutes * 60)));
-        let (_, key) = service_app(&world, &SCOPES, &ROLES).await;
-        world.issuer(by_key("okta-key", key.kid())).await;
-        world.start_operator().await;
-        let issuer = world.issuer_has("Ready", "True", "ClockSkew").await;
-        assert!(says(&issuer, "Ready").contains("about 9 minutes"));
-        world
-            .account("etl", json!({ "authentication": "PrivateKeyJwt" }))
-            .await;
-        world.ready("etl").await;
-    }
 }

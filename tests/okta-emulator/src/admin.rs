@@ -241,6 +241,11 @@ impl Admin {
         token
     }
 
+    /// The access tokens for the management API that are out.
+    pub fn management_tokens(&self) -> Vec<String> {
+        self.shared.org().org_tokens.keys().cloned().collect()
+    }
+
     /// Every access token for the management API ends now.
     pub fn end_management_tokens(&self) {
         self.shared.org().org_tokens.clear();
