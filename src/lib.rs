@@ -8,6 +8,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod controller;
 pub mod metrics;
 pub mod okta;

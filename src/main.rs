@@ -8,7 +8,7 @@ use neo4j_okta_operator::cli::{self, Command, Run};
 use neo4j_okta_operator::clock::Clock;
 use neo4j_okta_operator::controller::{Fence, Operator, Settings};
 use neo4j_okta_operator::metrics::Metrics;
-use neo4j_okta_operator::{api, telemetry};
+use neo4j_okta_operator::{api, cluster, telemetry};
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -70,9 +70,7 @@ async fn operate(arguments: &Run) -> Result<(), String> {
     let admin = Admin::bind(arguments.admin_address)
         .await
         .map_err(|e| format!("--admin-address {}: {e}", arguments.admin_address))?;
-    let config = kube::Config::infer()
-        .await
-        .map_err(|e| format!("no cluster: neither in one, nor does KUBECONFIG name one ({e})"))?;
+    let config = cluster::config().await?;
     let client =
         kube::Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))?;
     let metrics = Metrics::new(!arguments.no_account_metrics);

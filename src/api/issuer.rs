@@ -131,15 +131,21 @@ pub struct OktaIssuerSpec {
     #[serde(default)]
     pub neo4j: Neo4j,
 
-    /// The share of Okta's rate limits that the operator takes.
+    /// The share of Okta's rate limits that the operator takes. Okta counts per
+    /// org: issuers with the same `orgUrl` share one budget, with the smallest
+    /// `sharePercent` and the largest `reserveForRefreshPercent` among them.
     #[serde(default)]
     pub rate_limit: RateLimit,
 
-    /// PEM certificates to trust in addition when talking to Okta, for networks
-    /// with a proxy that inspects TLS.
+    /// PEM certificates of CAs to trust in addition to the system's when talking
+    /// to Okta, for networks with a proxy that inspects TLS. To rotate one, list
+    /// both until the new one is in use everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
-    #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----') && self.contains('-----END CERTIFICATE-----')").message("must hold certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"))]
+    #[x_kube(
+        validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----') && self.contains('-----END CERTIFICATE-----')").message("must hold certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"),
+        validation = Rule::new("!self.contains('PRIVATE KEY-----')").message("must not hold a private key: whoever may read issuers would have it")
+    )]
     pub ca_bundle: Option<String>,
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 
 use super::context::{Context, Pause, Remembered};
 use super::observe::{self, newest};
@@ -86,10 +85,7 @@ async fn inner(
         ctx.forget(&account);
         return Ok((Action::await_change(), "gone"));
     }
-    let issuer = &object.spec.issuer_ref.name;
-    // One whose object is gone serves nobody any more.
-    let known = ctx.stores.issuers.get(&ObjectRef::new(issuer)).is_some();
-    let runtime = ctx.issuers.get(issuer).filter(|_| known);
+    let runtime = ctx.issuer(&object.spec.issuer_ref.name);
     // Nothing new is registered with an issuer that is out of order; whoever has
     // an app goes on.
     let registered = object
@@ -103,7 +99,7 @@ async fn inner(
 
     let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches
     let mut observed = observe::observed(ctx, &object, &desired, &remembered); // caches
-    let seen = observe::fingerprint(&desired, &observed);
+    let seen = observe::fingerprint(runtime.org.origin(), &desired, &observed);
     if let Some(pause) = remembered
         .pause
         .filter(|p| p.seen == seen && p.until > ctx.now())
@@ -150,7 +146,8 @@ async fn inner(
             }
         }
     }
-    finish(ctx, &object, &desired, observed, remembered, end).await
+    let sign_in = runtime.org.origin();
+    finish(ctx, &object, &desired, observed, remembered, end, sign_in).await
 }
 
 /// How the loop ended.
@@ -169,6 +166,7 @@ async fn finish(
     observed: Observed,
     mut remembered: Remembered,
     end: End,
+    sign_in: &str,
 ) -> Result<(Action, &'static str), Error> {
     let now = ctx.now();
     let uid = &desired.account.uid;
@@ -227,6 +225,11 @@ async fn finish(
                 }) => *until,
                 _ => backoff(ctx.backoff.failed(uid)),
             };
+            if let StepError::Okta(refused) = &error
+                && matches!(refused.class, Class::Unauthorized | Class::Forbidden)
+            {
+                ctx.issuers.doubt(&desired.issuer.name, now);
+            }
             tracing::warn!(account = %desired.account, step = step.name(), class = error.class(), %error, "step failed");
             (
                 Outcome::Failed {
@@ -266,7 +269,7 @@ async fn finish(
     report::gauges(ctx, &desired.account, &status);
     remembered.pause = (!settled).then(|| Pause {
         until: wake,
-        seen: observe::fingerprint(desired, &observed),
+        seen: observe::fingerprint(sign_in, desired, &observed),
     });
     remember(ctx, &observed, remembered, known);
     Ok((Action::requeue(until(now, wake)), label))

@@ -18,11 +18,12 @@ use super::backoff::Backoff;
 use super::drift::Logs;
 use super::fence::Fence;
 use super::orphans::Rounds;
-use super::runtime::Issuers;
+use super::runtime::{Issuers, Runtime};
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::okta::limits::Orgs;
 use crate::plan::allow::Census;
 use crate::plan::identity::AccountRef;
 use crate::plan::memory::Memory;
@@ -91,6 +92,8 @@ pub(super) struct Context {
     pub(super) stores: Stores,
     filled: watch::Receiver<bool>,
     pub(super) issuers: Issuers,
+    /// Rate limits, one set per org.
+    pub(super) orgs: Orgs,
     pub(super) recorder: Recorder,
     pub(super) backoff: Backoff,
     pub(super) issuer_backoff: Backoff,
@@ -144,6 +147,7 @@ impl Context {
             stores,
             filled,
             issuers: Issuers::default(),
+            orgs: Orgs::default(),
             recorder,
             backoff: Backoff::default(),
             issuer_backoff: Backoff::default(),
@@ -154,6 +158,16 @@ impl Context {
             memories: Mutex::default(),
             censuses: Mutex::default(),
         }
+    }
+
+    /// An issuer in operation. One that nobody referred to goes without a
+    /// reconcile of its own, and serves nobody any more.
+    pub(super) fn issuer(&self, name: &str) -> Option<Runtime> {
+        let object = self.stores.issuers.get(&ObjectRef::new(name))?;
+        let uid = object.metadata.uid.as_deref();
+        self.issuers
+            .get(name)
+            .filter(|runtime| Some(runtime.uid.as_str()) == uid)
     }
 
     pub(super) fn now(&self) -> Timestamp {

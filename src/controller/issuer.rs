@@ -88,7 +88,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let before = ctx.issuers.get(&name).filter(|r| r.uid == uid);
     let Prepared {
         org,
-        problem: signin_problem,
+        problem: signed_out,
     } = signin::prepare(object, before.as_ref(), ctx).await; // I/O
     let admissions = before
         .as_ref()
@@ -101,7 +101,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let (waiting, leaving) = admissions.wishes();
 
     // What others did there, before what it led to is looked at.
-    let (log, orphans_next) = match &signin_problem {
+    let (log, orphans_next) = match &signed_out {
         None => (
             Some(drift::follow(&org, ctx).await),   // I/O
             orphans::look(object, &org, ctx).await, // I/O
@@ -124,7 +124,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             && l.until <= schedule::after(now, LOOK)
     });
     let looked = same.is_none();
-    let mut findings = match (same, signin_problem) {
+    let mut findings = match (same, signed_out.clone()) {
         (Some(look), _) => look.findings.clone(),
         (None, Some((reason, message))) => {
             Findings::signed_out(reason, message, created(object, before.as_ref()))
@@ -159,7 +159,9 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     findings.skew = org.skew();
     findings.orphans = orphans::found(&org.host(), ctx);
     findings.log_readable = log.and_then(|log| log.readable);
+    findings.lacks = org.lacks();
     findings.tokens_per_minute = org.tokens_per_minute();
+    findings.accounts_of_org = signin::accounts_of_org(&object.spec, ctx);
     lock(&ctx.censuses).remove(&name);
     let census = observe::census(ctx, &name, &object.spec);
     findings.denied = census.holds_back(confirmed).then_some(census.denied);
@@ -192,12 +194,14 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             uid,
             spec: Arc::new(object.spec.clone()),
             org,
+            signed_out,
             facts,
             refuted: findings.refuted(),
             problem,
             admissions: admissions.clone(),
             look: Look {
                 findings: findings.clone(),
+                at: same.map_or(now, |look| look.at),
                 until: until_then,
                 generation,
                 confirmed,

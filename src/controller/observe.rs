@@ -182,9 +182,11 @@ pub(super) fn observed(
 }
 
 /// A fingerprint of everything that a plan depends on and that others change: a
-/// pause after a failure ends early when it differs.
-pub(super) fn fingerprint(desired: &Desired, observed: &Observed) -> u64 {
+/// pause after a failure ends early when it differs. `sign_in` says what the
+/// operator's own sign-in was made from.
+pub(super) fn fingerprint(sign_in: &str, desired: &Desired, observed: &Observed) -> u64 {
     let mut hasher = DefaultHasher::new();
+    sign_in.hash(&mut hasher);
     let content = |slot: &Slot| match slot {
         Slot::Ours(meta) => format!("{:?}{:?}", meta.touched, meta.deleting),
         other => format!("{other:?}"),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::watch;
@@ -12,7 +13,11 @@ use crate::api::conditions::Reason;
 use crate::okta::Org;
 use crate::plan::desired::IssuerFacts;
 use crate::plan::issuer_status::Findings;
+use crate::plan::schedule;
 use crate::sync::lock;
+
+/// A look at an issuer is not doubted before this: many accounts fail at once.
+const DOUBT: Duration = Duration::from_secs(30);
 
 /// An issuer in operation.
 #[derive(Clone, Debug)]
@@ -20,6 +25,8 @@ pub(super) struct Runtime {
     pub(super) uid: String,
     pub(super) spec: Arc<OktaIssuerSpec>,
     pub(super) org: Arc<Org>,
+    /// What is wrong with the sign-in, before Okta was asked.
+    pub(super) signed_out: Option<(Reason, String)>,
     /// Known once the authorization server was seen in order.
     pub(super) facts: Option<IssuerFacts>,
     /// Okta itself says that the authorization server is out of order: nothing
@@ -36,6 +43,8 @@ pub(super) struct Runtime {
 #[derive(Clone, Debug)]
 pub(super) struct Look {
     pub(super) findings: Findings,
+    /// When it was made.
+    pub(super) at: Timestamp,
     /// Good until this instant.
     pub(super) until: Timestamp,
     pub(super) generation: i64,
@@ -113,6 +122,24 @@ impl Issuers {
         for runtime in map.values().filter(|r| r.spec.org_url == org_url) {
             runtime.admissions.leave(client_id);
         }
+        drop(map);
+        self.nudge();
+    }
+
+    /// Okta refused the operator's sign-in to an account: if the issuer was
+    /// thought to be in order and the look at it is not quite new, look again.
+    pub(super) fn doubt(&self, name: &str, now: Timestamp) {
+        let mut map = self
+            .by_name
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(runtime) = map.get_mut(name) else {
+            return;
+        };
+        if runtime.problem.is_some() || now < schedule::after(runtime.look.at, DOUBT) {
+            return;
+        }
+        runtime.look.until = Timestamp::MIN;
         drop(map);
         self.nudge();
     }

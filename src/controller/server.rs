@@ -99,6 +99,7 @@ impl Look<'_> {
     }
 
     async fn observe(&mut self) -> Result<(), Error> {
+        self.org.show_again();
         let wanted = &self.object.spec.authorization_server;
         self.view.server = match (
             &wanted.id,

@@ -2,6 +2,7 @@
 //! operator's namespace and keeps the connection as long as nothing about it
 //! changed. The Secret must name the host that it may be sent to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -12,14 +13,15 @@ use url::Url;
 use super::context::Context;
 use super::runtime::Runtime;
 use crate::api::conditions::Reason;
-use crate::api::{Management, OktaIssuer, OktaIssuerSpec, SecretRef, names as n};
+use crate::api::{Management, OktaIssuer, OktaIssuerSpec, RateLimit, SecretRef, names as n};
 use crate::okta::jose::SigningKey;
-use crate::okta::{Org, SignIn};
+use crate::okta::limits::combined;
+use crate::okta::{Org, SignIn, connect};
 
 /// A connection, and what is wrong with the sign-in.
 pub(super) struct Prepared {
     pub(super) org: Arc<Org>,
-    pub(super) problem: Option<(Reason, String)>,
+    pub(super) problem: Option<Problem>,
 }
 
 type Problem = (Reason, String);
@@ -30,6 +32,16 @@ pub(super) async fn prepare(
     ctx: &Context,
 ) -> Prepared {
     let spec = &object.spec;
+    let Ok(url) = Url::parse(&spec.org_url) else {
+        let problem = (
+            Reason::InvalidIssuer,
+            "spec.orgUrl is not a URL; create the issuer anew".to_owned(),
+        );
+        return nowhere(problem, ctx);
+    };
+    // Also tells the org's other issuers when the share has changed.
+    let limits = ctx.orgs.limits(&url, share(&url, spec, ctx));
+    let same = before.filter(|before| same_connection(&before.spec, spec));
     let secret = read(spec, ctx).await;
     let origin = match &secret {
         Ok(secret) => format!(
@@ -39,30 +51,74 @@ pub(super) async fn prepare(
         ),
         Err((reason, message)) => format!("{reason:?} {message}"),
     };
-    if let Some(before) = before
-        && before.org.origin() == origin
-        && same_connection(&before.spec, spec)
-    {
-        before.org.set_share(spec.rate_limit);
+    // That the API server cannot tell is no reason to sign out.
+    let unknown = matches!(secret, Err((Reason::KubernetesError, _)));
+    if let Some(same) = same.filter(|same| unknown || same.org.origin() == origin) {
+        if let (true, Err((_, message))) = (unknown, &secret) {
+            tracing::warn!(
+                issuer = object.name_any(),
+                message,
+                "the sign-in stays as it was"
+            );
+        }
         return Prepared {
-            org: before.org.clone(),
-            problem: secret.err(),
+            org: same.org.clone(),
+            problem: same.signed_out.clone(),
         };
     }
-    let (signin, log, problem) = match secret.and_then(|secret| sign_in(spec, &secret)) {
+    let (http, untrusted) = match connect::client(spec.ca_bundle.as_deref()) {
+        Ok(http) => (http, None),
+        // Accounts go on refreshing as they did.
+        Err(message) => (
+            match before {
+                Some(before) => before.org.http().clone(),
+                None => connect::client(None).unwrap_or_else(|_| connect::trusting_nobody()),
+            },
+            Some((Reason::InvalidIssuer, message)),
+        ),
+    };
+    let signin = match untrusted {
+        None => secret.and_then(|secret| sign_in(spec, &secret)),
+        Some(problem) => Err(problem),
+    };
+    let (signin, log, problem) = match signin {
         Ok((signin, log)) => (signin, log, None),
         Err(problem) => (SignIn::Missing(problem.1.clone()), None, Some(problem)),
     };
-    match connect(spec, signin, origin, ctx) {
-        Ok(org) => Prepared {
-            org: Arc::new(org.with_log_sign_in(log)),
-            problem,
-        },
-        Err(problem) => Prepared {
-            org: offline(spec, &problem, ctx),
-            problem: Some(problem),
-        },
+    let (clock, metrics) = (ctx.settings.clock.clone(), ctx.settings.metrics.clone());
+    let org = Org::new(http, url, signin, limits, clock, metrics);
+    Prepared {
+        org: Arc::new(org.with_origin(origin).with_log_sign_in(log)),
+        problem,
     }
+}
+
+/// The issuers of the org at `url`, as the cache has them.
+fn issuers_of(url: &Url, ctx: &Context) -> Vec<Arc<OktaIssuer>> {
+    let there = |issuer: &OktaIssuer| {
+        Url::parse(&issuer.spec.org_url).is_ok_and(|other| other.origin() == url.origin())
+    };
+    ctx.stores.issuers.state_filter(there)
+}
+
+/// What all issuers of the org at `url` take together of its limits.
+fn share(url: &Url, spec: &OktaIssuerSpec, ctx: &Context) -> RateLimit {
+    let issuers = issuers_of(url, ctx);
+    let shares = issuers.iter().map(|issuer| issuer.spec.rate_limit);
+    combined(shares.chain([spec.rate_limit]))
+}
+
+/// How many accounts draw on the limits of the issuer's org.
+pub(super) fn accounts_of_org(spec: &OktaIssuerSpec, ctx: &Context) -> usize {
+    let Ok(url) = Url::parse(&spec.org_url) else {
+        return 0;
+    };
+    let issuers = issuers_of(&url, ctx);
+    let names: HashSet<String> = issuers.iter().map(|issuer| issuer.name_any()).collect();
+    ctx.stores
+        .accounts
+        .state_filter(|account| names.contains(&account.spec.issuer_ref.name))
+        .len()
 }
 
 fn same_connection(old: &OktaIssuerSpec, new: &OktaIssuerSpec) -> bool {
@@ -72,35 +128,22 @@ fn same_connection(old: &OktaIssuerSpec, new: &OktaIssuerSpec) -> bool {
         && old.authorization_server.management == new.authorization_server.management
 }
 
-fn connect(
-    spec: &OktaIssuerSpec,
-    signin: SignIn,
-    origin: String,
-    ctx: &Context,
-) -> Result<Org, Problem> {
-    let url = Url::parse(&spec.org_url)
-        .map_err(|e| (Reason::InvalidIssuer, format!("spec.orgUrl: {e}")))?;
-    let settings = &ctx.settings;
-    Org::new(
-        url,
-        signin,
-        spec.ca_bundle.as_deref(),
-        spec.rate_limit,
-        settings.clock.clone(),
-        settings.metrics.clone(),
-    )
-    .map(|org| org.with_origin(origin))
-    .map_err(|message| (Reason::InvalidIssuer, message))
-}
-
 /// A connection that refuses everything, for an issuer that cannot have one.
-fn offline(spec: &OktaIssuerSpec, problem: &Problem, ctx: &Context) -> Arc<Org> {
-    Arc::new(Org::offline(
+fn nowhere(problem: Problem, ctx: &Context) -> Prepared {
+    let url = Url::parse("https://invalid.").expect("a constant URL");
+    let limits = ctx.orgs.limits(&url, RateLimit::default());
+    let org = Org::new(
+        connect::trusting_nobody(),
+        url,
         SignIn::Missing(problem.1.clone()),
-        spec.rate_limit,
+        limits,
         ctx.settings.clock.clone(),
         ctx.settings.metrics.clone(),
-    ))
+    );
+    Prepared {
+        org: Arc::new(org),
+        problem: Some(problem),
+    }
 }
 
 fn secret_ref(spec: &OktaIssuerSpec) -> Option<(&SecretRef, &'static str)> {
@@ -143,11 +186,15 @@ async fn read(spec: &OktaIssuerSpec, ctx: &Context) -> Result<Secret, Problem> {
     }
 }
 
+/// The host of the org; an IPv6 address without its brackets.
 fn host(spec: &OktaIssuerSpec) -> String {
-    Url::parse(&spec.org_url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_default()
+    let url = Url::parse(&spec.org_url);
+    let host = url.as_ref().ok().and_then(Url::host_str);
+    bare(host.unwrap_or_default()).to_owned()
+}
+
+fn bare(host: &str) -> &str {
+    host.trim().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The sign-in, and for the System Log one of its own where that has a scope.
@@ -155,7 +202,7 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<Sig
     let name = secret.name_any();
     let host = host(spec);
     let allowed = secret.annotations().get(n::ANNOTATION_ALLOW_HOST);
-    if allowed.map(|h| h.trim()) != Some(host.as_str()) {
+    if !allowed.is_some_and(|allowed| bare(allowed).eq_ignore_ascii_case(&host)) {
         return Err((
             Reason::SignInHostNotAllowed,
             format!(

@@ -122,8 +122,15 @@ impl Org {
             Bucket::Clients,
             &["oauth2", "v1", "clients", client_id],
         );
+        let echoed = |body: &Value| {
+            let id = body["client_id"].as_str();
+            id.is_some_and(|id| id.eq_ignore_ascii_case(client_id))
+        };
         match self.call(request, turn).await {
-            Ok(_) => Ok(true),
+            Ok(answer) if echoed(&answer.body) => Ok(true),
+            Ok(_) => Err(Error::transient(
+                "read_client: Okta's answer is not the client that was asked for",
+            )),
             Err(error) if error.class == Class::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -186,12 +193,10 @@ impl Org {
         url.query_pairs_mut().extend_pairs(&request.query);
         for _ in 0..MAX_PAGES {
             let answer = self.call_url(&request, url, turn).await?;
-            let found = answer
-                .body
-                .as_array()
-                .into_iter()
-                .flatten()
-                .find(|app| is_it(app));
+            let Value::Array(page) = &answer.body else {
+                return Err(Error::transient("list_apps: Okta's answer is no list"));
+            };
+            let found = page.iter().find(|app| is_it(app));
             match (found, answer.next) {
                 (Some(app), _) => return Ok(Some(app.clone())),
                 (None, Some(next)) => url = next,

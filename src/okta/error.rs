@@ -2,6 +2,7 @@
 //! the class, never a status number. Holds no body: bodies may hold secrets.
 
 use k8s_openapi::jiff::Timestamp;
+use reqwest::StatusCode;
 use serde::Deserialize;
 
 /// What kind of failure it is, and so what may be done about it.
@@ -70,16 +71,6 @@ impl Error {
         }
     }
 
-    pub(super) fn rejected(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            class: Class::Rejected {
-                code: code.to_owned(),
-            },
-            message: message.into(),
-            request_id: None,
-        }
-    }
-
     pub(super) fn deferred(until: Timestamp) -> Self {
         Self {
             class: Class::RateLimited {
@@ -113,7 +104,10 @@ struct Cause {
 
 impl ErrorBody {
     /// Code, summary and causes in one line.
-    pub(super) fn words(&self, status: u16) -> String {
+    pub(super) fn words(&self, status: StatusCode) -> String {
+        if self.error_code.is_empty() {
+            return foreign(status);
+        }
         let causes: Vec<&str> = self
             .error_causes
             .iter()
@@ -124,34 +118,39 @@ impl ErrorBody {
         } else {
             format!(": {}", causes.join("; "))
         };
-        if self.error_code.is_empty() {
-            return format!("Okta answered {status}");
-        }
         format!(
-            "Okta answered {status} {} {}{causes}",
-            self.error_code, self.error_summary
+            "Okta answered {} {} {}{causes}",
+            status.as_u16(),
+            self.error_code,
+            self.error_summary
         )
     }
 }
 
+/// An answer that has nothing of Okta's in it.
+pub(super) fn foreign(status: StatusCode) -> String {
+    format!(
+        "answered {} without a word of Okta's (a maintenance page, a proxy, a firewall?)",
+        status.as_u16()
+    )
+}
+
 /// Classifies a refused management request (codes: Okta's error catalogue).
+/// Without a code it was not Okta's API that spoke: a page of a proxy that says
+/// 404 must not make us believe that an app is gone.
 pub(super) fn classify(status: u16, code: &str) -> Class {
     match (status, code) {
-        (_, "E0000009" | "E0000010" | "E0000239" | "E0000268") => Class::Transient,
+        (_, "" | "E0000009" | "E0000010" | "E0000239" | "E0000268") => Class::Transient,
         (_, "E0000015") => Class::Rejected {
             code: code.to_owned(),
         },
         (_, "E0000004" | "E0000011" | "E0000005") | (401, _) => Class::Unauthorized,
-        (403, "E0000006" | "") => Class::Forbidden,
+        (403, "E0000006") => Class::Forbidden,
         (404, _) => Class::NotFound,
         (409 | 412, _) => Class::Conflict,
         (408 | 425 | 423 | 500..=599, _) => Class::Transient,
         (_, code) => Class::Rejected {
-            code: if code.is_empty() {
-                status.to_string()
-            } else {
-                code.to_owned()
-            },
+            code: code.to_owned(),
         },
     }
 }

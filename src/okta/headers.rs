@@ -17,7 +17,10 @@ impl Org {
             .and_then(|v| v.to_str().ok())
             .and_then(|v| httpdate::parse_http_date(v).ok());
         let okta_now = date.and_then(|d| Timestamp::try_from(d).ok());
-        if let Some(okta_now) = okta_now {
+        // What something else says in Okta's place is not Okta's time.
+        if let Some(okta_now) = okta_now
+            && request_id(headers).is_some()
+        {
             let skew = okta_now.as_millisecond() - now.as_millisecond();
             // The header has whole seconds: within one of them there is no skew.
             let skew = if (-1000..=0).contains(&skew) { 0 } else { skew };
@@ -37,7 +40,7 @@ impl Org {
             let limit = u32::try_from(limit).unwrap_or(0);
             let remaining = u32::try_from(remaining).unwrap_or(0);
             let reset = self.in_our_time(reset, okta_now, now);
-            lock(&self.budget).learn(bucket, limit, remaining, reset, now);
+            lock(&self.limits.budget).learn(bucket, limit, remaining, reset, now);
             self.report_level(bucket);
         }
     }
@@ -73,7 +76,7 @@ impl Org {
             }
             _ => crate::plan::schedule::after(now, CONCURRENCY_PAUSE),
         };
-        lock(&self.budget).close(bucket, until, now);
+        lock(&self.limits.budget).close(bucket, until, now);
         let id = request_id(headers);
         if let Some(id) = &id {
             let mut retries = lock(&self.retries);
@@ -92,10 +95,10 @@ impl Org {
         }
     }
 
-    /// The next page, if it is on the same origin: a Link elsewhere would carry
-    /// our credentials there.
-    pub(super) fn next_page(&self, headers: &HeaderMap) -> Option<Url> {
-        headers
+    /// The next page. A link to another origin would carry our credentials
+    /// there, and to leave it out would be to take half a list for the whole.
+    pub(super) fn next_page(&self, headers: &HeaderMap) -> Result<Option<Url>, Error> {
+        let next = headers
             .get_all(LINK)
             .iter()
             .filter_map(|v| v.to_str().ok())
@@ -105,8 +108,17 @@ impl Org {
                 parameters
                     .contains("rel=\"next\"")
                     .then(|| Url::parse(url).ok())?
-            })
-            .filter(|url| url.origin() == self.base.origin())
+            });
+        match next {
+            Some(url) if url.origin() != self.base.origin() => Err(Error {
+                request_id: request_id(headers),
+                ..Error::transient(format!(
+                    "the next page of a list is said to be on another host ({}), which is not asked, because that would carry credentials there",
+                    url.host_str().unwrap_or("none")
+                ))
+            }),
+            next => Ok(next),
+        }
     }
 }
 

@@ -1,32 +1,28 @@
 //! One request to one Okta org: permit, authentication, time limit, classes of
 //! failure, and what the headers teach. Follows no redirects and logs no bodies.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use url::Url;
 
-use super::budget::{Bucket, Budget, Turn};
+use super::budget::{Bucket, Turn};
+use super::connect::{no_answer, redirected};
 use super::error::{Class, Error, ErrorBody, classify};
 use super::headers::{request_id, root_cause};
+use super::limits::Limits;
+use super::rights::{Right, challenge};
 use super::signin::SignIn;
-use crate::api::RateLimit;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::drift::Recent;
 use crate::sync::lock;
 
-/// Okta has answered an app's PUT after 30 s before now.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests of ours that are under way at once; an Integrator org allows 35.
-const CONCURRENT: usize = 12;
 /// How long to stay away after a concurrency refusal, whose Reset is a guess.
 pub(super) const CONCURRENCY_PAUSE: Duration = Duration::from_secs(2);
 
@@ -37,16 +33,19 @@ pub struct Org {
     pub(super) base: Url,
     pub(super) signin: SignIn,
     /// For the System Log, whose scope may be missing.
-    log_signin: Option<SignIn>,
+    pub(super) log_signin: Option<SignIn>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
-    pub(super) budget: Mutex<Budget>,
-    concurrent: Semaphore,
+    pub(super) limits: Arc<Limits>,
     /// After a 429: the request to name in the next try, and which try that is.
     pub(super) retries: Mutex<HashMap<String, (String, u32)>>,
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
     /// Requests of ours that changed something, to know them in the System Log.
     own: Mutex<Recent>,
+    /// When Okta refused the sign-in as such, and its words.
+    pub(super) signed_out: Mutex<Option<(Timestamp, Error)>>,
+    /// Rights that Okta refused when they were needed last, and its words.
+    pub(super) refused: Mutex<BTreeMap<Right, (Timestamp, String)>>,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
 }
@@ -102,55 +101,13 @@ pub(super) struct Answer {
 }
 
 impl Org {
-    /// Prepares to talk to an org; nothing is sent.
-    ///
-    /// # Errors
-    /// When the CA bundle cannot be read.
-    pub fn new(
-        base: Url,
-        signin: SignIn,
-        ca_bundle: Option<&str>,
-        share: RateLimit,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> Result<Self, String> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("neo4j-okta-operator/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(pem) = ca_bundle {
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| {
-                    "spec.caBundle holds no certificate in PEM that can be read".to_owned()
-                })?;
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let http = builder
-            .build()
-            .map_err(|e| format!("no HTTP client: {e}"))?;
-        Ok(Self::with_client(http, base, signin, share, clock, metrics))
-    }
-
-    /// An org that cannot be talked to: every request is refused by its sign-in.
+    /// Prepares to talk to the org at `base`; nothing is sent.
     #[must_use]
-    pub fn offline(signin: SignIn, share: RateLimit, clock: Clock, metrics: Metrics) -> Self {
-        let nowhere = Url::parse("https://invalid.").expect("a constant URL");
-        Self::with_client(
-            reqwest::Client::new(),
-            nowhere,
-            signin,
-            share,
-            clock,
-            metrics,
-        )
-    }
-
-    fn with_client(
+    pub fn new(
         http: reqwest::Client,
         base: Url,
         signin: SignIn,
-        share: RateLimit,
+        limits: Arc<Limits>,
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
@@ -161,13 +118,20 @@ impl Org {
             log_signin: None,
             clock,
             metrics,
-            budget: Mutex::new(Budget::new(share)),
-            concurrent: Semaphore::new(CONCURRENT),
+            limits,
             retries: Mutex::default(),
             skew_ms: std::sync::atomic::AtomicI64::new(0),
             own: Mutex::default(),
+            signed_out: Mutex::default(),
+            refused: Mutex::default(),
             origin: String::new(),
         }
+    }
+
+    /// How it talks to the org.
+    #[must_use]
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     /// Notes what the sign-in was made from (no secret).
@@ -197,13 +161,6 @@ impl Org {
         lock(&self.own).clone()
     }
 
-    fn signin_for(&self, request: &Request) -> &SignIn {
-        match (&self.log_signin, request.bucket) {
-            (Some(log), Bucket::Logs) => log,
-            _ => &self.signin,
-        }
-    }
-
     /// What the sign-in was made from.
     #[must_use]
     pub fn origin(&self) -> &str {
@@ -213,12 +170,7 @@ impl Org {
     /// Tokens a minute that our share of Okta's limit allows.
     #[must_use]
     pub fn tokens_per_minute(&self) -> u32 {
-        lock(&self.budget).share_of(Bucket::Token)
-    }
-
-    /// Changes the operator's share of the rate limits.
-    pub fn set_share(&self, share: RateLimit) {
-        lock(&self.budget).set_share(share);
+        lock(&self.limits.budget).share_of(Bucket::Token)
     }
 
     /// How far Okta's clock is ahead of ours, by its `Date` header (whole
@@ -228,15 +180,22 @@ impl Org {
         SignedDuration::from_millis(self.skew_ms.load(std::sync::atomic::Ordering::Relaxed))
     }
 
+    /// Now, by Okta's clock: what is signed for Okta is judged by that.
+    #[must_use]
+    pub fn okta_now(&self) -> Timestamp {
+        let now = self.clock.now();
+        now.checked_add(self.skew()).unwrap_or(now)
+    }
+
     /// Somebody will not ask again.
     pub fn forget(&self, key: &str) {
-        lock(&self.budget).forget(key);
+        lock(&self.limits.budget).forget(key);
         lock(&self.retries).remove(key);
     }
 
     /// Publishes the level of a bucket.
     pub(super) fn report_level(&self, bucket: Bucket) {
-        let level = lock(&self.budget).level(bucket);
+        let level = lock(&self.limits.budget).level(bucket);
         if let Some(level) = level {
             let host = self.base.host_str().unwrap_or_default();
             self.metrics.budget(host, bucket.as_str(), level);
@@ -253,7 +212,7 @@ impl Org {
 
     /// Takes a permit or fails with the instant to come back at.
     pub(super) fn permit(&self, bucket: Bucket, turn: &Turn) -> Result<(), Error> {
-        lock(&self.budget)
+        lock(&self.limits.budget)
             .reserve(bucket, turn, self.clock.now())
             .map_err(Error::deferred)
     }
@@ -282,31 +241,20 @@ impl Org {
                 okta_request = answer.request_id.as_deref().unwrap_or("-"), "Okta answered"
             ),
             Err(error) => {
-                tracing::debug!(operation = request.operation, key = %turn.key, %error, "Okta refused")
+                tracing::debug!(operation = request.operation, key = %turn.key, %error, "Okta refused");
             }
         }
         outcome
     }
 
-    async fn authorized(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
-        let first = self.once(request, url.clone(), turn).await;
-        match first {
-            // The operator's own token may have ended early: one new one.
-            Err(Error {
-                class: Class::Unauthorized,
-                ..
-            }) if self.signin_for(request).renews().await => self.once(request, url, turn).await,
-            other => other,
-        }
-    }
-
-    async fn once(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
-        let mut bare = url.clone();
-        bare.set_query(None);
-        let headers = self
-            .signin_for(request)
-            .headers(self, request.method.as_str(), bare.as_str())
-            .await?;
+    /// One request with these headers, as it is answered.
+    pub(super) async fn once(
+        &self,
+        request: &Request,
+        url: Url,
+        headers: HeaderMap,
+        turn: &Turn,
+    ) -> Result<Answer, Error> {
         self.permit(request.bucket, turn)?;
         let mut builder = self
             .http
@@ -327,42 +275,30 @@ impl Org {
                 .header("X-Okta-Retry-Count", *count);
         }
         let (status, headers, bytes) = self.send(builder, request.bucket, turn).await?;
-        let request_id = request_id(&headers);
-        if status.is_success() {
-            lock(&self.retries).remove(&turn.key);
-            if request.method != Method::GET
-                && let Some(id) = &request_id
-            {
-                lock(&self.own).note(id.clone());
-            }
-            let next = self.next_page(&headers);
-            let body = if bytes.is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_slice(&bytes).map_err(|_| Error {
-                    request_id: request_id.clone(),
-                    ..Error::transient("Okta's answer is not JSON")
-                })?
-            };
-            return Ok(Answer {
-                body,
-                next,
-                request_id,
-            });
+        if !status.is_success() {
+            return Err(refusal(request, status, &headers, &bytes));
         }
-        let body: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_default();
-        let insufficient = headers
-            .get("www-authenticate")
-            .and_then(|v| v.to_str().ok())
-            .is_some_and(|v| v.contains("insufficient_scope"));
-        let class = if insufficient {
-            Class::Forbidden
+        lock(&self.retries).remove(&turn.key);
+        let request_id = request_id(&headers);
+        if request.method != Method::GET
+            && let Some(id) = &request_id
+        {
+            lock(&self.own).note(id.clone());
+        }
+        let body = if bytes.is_empty() {
+            Value::Null
         } else {
-            classify(status.as_u16(), &body.error_code)
+            serde_json::from_slice(&bytes).map_err(|_| Error {
+                request_id: request_id.clone(),
+                ..Error::transient(format!(
+                    "{}: the answer is not JSON, so it was not Okta's API that answered",
+                    request.operation
+                ))
+            })?
         };
-        Err(Error {
-            class,
-            message: format!("{}: {}", request.operation, body.words(status.as_u16())),
+        Ok(Answer {
+            body,
+            next: self.next_page(&headers)?,
             request_id,
         })
     }
@@ -376,16 +312,13 @@ impl Org {
         turn: &Turn,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let _slot = self
+            .limits
             .concurrent
             .acquire()
             .await
             .map_err(|_| Error::transient("shutting down"))?;
         let watch = self.clock.stopwatch();
-        // reqwest's errors may quote the URL, which holds no secret.
-        let response = builder
-            .send()
-            .await
-            .map_err(|e| Error::transient(format!("no answer from Okta: {}", root_cause(&e))))?;
+        let response = builder.send().await.map_err(|e| no_answer(&e))?;
         let status = response.status();
         let headers = response.headers().clone();
         let now = self.clock.now();
@@ -398,6 +331,38 @@ impl Org {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(self.too_many(&headers, bucket, turn, now));
         }
+        if status.is_redirection() {
+            return Err(redirected(status, &headers, &self.base));
+        }
         Ok((status, headers, bytes.to_vec()))
+    }
+}
+
+/// What a refused management request means.
+fn refusal(request: &Request, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    let challenged = challenge(headers, "error");
+    let class = match challenged {
+        Some("insufficient_scope") => Class::Forbidden,
+        Some(_) if status == StatusCode::UNAUTHORIZED => Class::Unauthorized,
+        _ => classify(status.as_u16(), &body.error_code),
+    };
+    let words = match challenged {
+        // The API's own gate may leave the body out.
+        Some(_) if body.error_code.is_empty() => format!("Okta answered {}", status.as_u16()),
+        _ => body.words(status),
+    };
+    let mut message = format!("{}: {words}", request.operation);
+    if let Some(why) = challenge(headers, "error_description") {
+        message = format!("{message} ({why})");
+    }
+    if class == Class::Forbidden {
+        let right = Right::of(&request.method, request.bucket, request.operation);
+        message = format!("{message}; {}", right.missing(headers));
+    }
+    Error {
+        class,
+        message,
+        request_id: request_id(headers),
     }
 }

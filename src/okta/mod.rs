@@ -3,14 +3,19 @@
 //! to the emulator over HTTP.
 
 mod apps;
+mod authorize;
 pub mod budget;
+pub mod connect;
 pub mod credentials;
 mod error;
 mod headers;
 mod http;
 pub mod jose;
+pub mod limits;
 mod logs;
+mod rights;
 mod servers;
+mod service_app;
 mod signin;
 mod token;
 

@@ -71,7 +71,10 @@ impl Org {
             .call(request(Method::GET, "read_server", &[id]), turn)
             .await
         {
-            Ok(answer) => Ok(Some(answer.body)),
+            Ok(answer) if answer.body["id"].is_string() => Ok(Some(answer.body)),
+            Ok(_) => Err(Error::transient(
+                "read_server: Okta's answer is no authorization server",
+            )),
             Err(error) if error.class == Class::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -109,7 +109,7 @@ impl Org {
             }
             (_, ClientCredential::Key(key)) => {
                 assertion = key
-                    .client_assertion(client_id, endpoint, sent_at)
+                    .client_assertion(client_id, endpoint, self.okta_now())
                     .map_err(|e| Error::transient(e.to_string()))?;
                 form.push((
                     "client_assertion_type",
@@ -124,7 +124,7 @@ impl Org {
         if status.is_success() {
             let answer: Answer = serde_json::from_slice(&body).map_err(|_| Error {
                 request_id: request_id.clone(),
-                ..Error::transient("the token endpoint answered half a token")
+                ..Error::transient("the token endpoint answered with something that is no token")
             })?;
             return Ok(Ok(IssuedToken {
                 value: answer.access_token,
@@ -151,7 +151,10 @@ impl Org {
             "server_error" | "temporarily_unavailable" => Err(transient(words)),
             "" => {
                 let management: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
-                Err(transient(management.words(status.as_u16())))
+                Err(transient(format!(
+                    "the token endpoint: {}",
+                    management.words(status)
+                )))
             }
             _ if status.is_server_error() => Err(transient(words)),
             _ => Ok(Err(Refusal::Other(words))),

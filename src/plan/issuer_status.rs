@@ -14,8 +14,8 @@ use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
 };
 use crate::api::{
-    CreatedObjects, CredentialsVisibility, Management, OktaIssuer, OktaIssuerStatus as Status,
-    names,
+    Auth, CreatedObjects, CredentialsVisibility, Management, OktaIssuer,
+    OktaIssuerStatus as Status, names,
 };
 use crate::okta::{Class, Error};
 use crate::plan::desired::duration;
@@ -38,10 +38,14 @@ pub struct Findings {
     pub created: CreatedObjects,
     /// How far Okta's clock is ahead of ours.
     pub skew: SignedDuration,
+    /// A right that the sign-in was found to lack, in words.
+    pub lacks: Option<String>,
     /// Accounts that refer to the issuer.
     pub accounts: usize,
     /// Accounts that would lose their permission, when they are held back.
     pub denied: Option<usize>,
+    /// Accounts of all issuers of the org: they draw on one limit.
+    pub accounts_of_org: usize,
     /// Tokens a minute that our share of Okta's limit allows.
     pub tokens_per_minute: u32,
     /// Apps whose account is gone, as of the last look.
@@ -90,8 +94,10 @@ impl Findings {
             view: ServerView::default(),
             created,
             skew: SignedDuration::ZERO,
+            lacks: None,
             accounts: 0,
             denied: None,
+            accounts_of_org: 0,
             tokens_per_minute: 1,
             orphans: Found::default(),
             log_readable: None,
@@ -247,21 +253,43 @@ fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {
     }
     let message = &findings.failure_message;
     match &findings.failure {
-        Some(Class::Unauthorized) => Err((Reason::Unauthorized, format!(
-            "Okta refuses the operator's sign-in: {message}; put a valid one into the Secret that spec.auth names"
-        ))),
-        Some(Class::Forbidden) => Err((Reason::MissingPermission, format!(
-            "the operator's sign-in lacks a right: {message}; grant okta.apps.manage, okta.apps.read, okta.clients.read, okta.authorizationServers.read{} and the admin roles for them",
-            if object.spec.authorization_server.management == Management::Managed { ", okta.authorizationServers.manage" } else { "" }
-        ))),
+        Some(Class::Unauthorized) => Err((
+            Reason::Unauthorized,
+            format!("Okta refuses the operator's sign-in: {message}; {}", renewal(&object.spec.auth)),
+        )),
+        Some(Class::Forbidden) => Err((
+            Reason::MissingPermission,
+            format!("the operator's sign-in lacks a right: {message}"),
+        )),
         Some(Class::Rejected { .. }) => Err((Reason::OktaRefused, message.clone())),
         Some(Class::Transient | Class::Conflict | Class::NotFound) => Err((Reason::OktaUnreachable, message.clone())),
         Some(Class::RateLimited { .. }) => Err((Reason::RateLimited, message.clone())),
+        None if findings.lacks.is_some() => Err((
+            Reason::MissingPermission,
+            format!(
+                "the operator's sign-in lacks a right that an account needed: {}",
+                findings.lacks.as_deref().unwrap_or_default()
+            ),
+        )),
         None if object.spec.auth.api_token.is_some() => Ok((
             Reason::ApiTokenInUse,
             "signed in with an API token, which carries all rights of the admin who made it and ends with that admin; prefer spec.auth.privateKeyJwt".to_owned(),
         )),
         None => Ok((Reason::SignedIn, "signed in with private_key_jwt".to_owned())),
+    }
+}
+
+/// How a sign-in that Okta refuses is put right.
+fn renewal(auth: &Auth) -> String {
+    match (&auth.api_token, &auth.private_key_jwt) {
+        (_, Some(app)) => format!(
+            "at Okta the app {} must be active and list the public key {} as active; else correct spec.auth.privateKeyJwt, or put the right private key into the Secret that spec.auth names, {}",
+            app.client_id, app.key_id, app.secret_ref.name
+        ),
+        (token, None) => format!(
+            "make a new API token at Okta and put it into the Secret that spec.auth names, {}",
+            token.as_ref().map_or("", |t| t.secret_ref.name.as_str())
+        ),
     }
 }
 
@@ -330,13 +358,14 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
     // Of a rule that is somebody else's we do not know the lifetime.
     let ours = server.management == Management::Managed;
     // How long it takes to give every account a token when all wait for one.
-    let catch_up = findings.accounts as u64 * 60 / u64::from(findings.tokens_per_minute.max(1));
+    let accounts = findings.accounts.max(findings.accounts_of_org);
+    let catch_up = accounts as u64 * 60 / u64::from(findings.tokens_per_minute.max(1));
     if ours && promise(lifetime, catch_up).is_none() {
         return (
             Reason::PromiseNotKept,
             format!(
                 "with a token life of {} and Okta's limit on tokens, workloads of {} accounts notice every outage of Okta; raise spec.authorizationServer.tokenLifetime or the org's limit",
-                server.token_lifetime, findings.accounts
+                server.token_lifetime, accounts
             ),
         );
     }

@@ -75,6 +75,11 @@ impl World {
 
     /// A world without issuer and operator.
     pub(crate) async fn without_operator() -> Self {
+        Self::with_okta(Config::default()).await
+    }
+
+    /// The same, with an Okta of this kind.
+    pub(crate) async fn with_okta(config: Config) -> Self {
         if let Ok(filter) = std::env::var("LOG") {
             neo4j_okta_operator::telemetry::init(
                 neo4j_okta_operator::cli::LogFormat::Text,
@@ -88,7 +93,7 @@ impl World {
         clean(&client).await;
         let config = Config {
             contract: contract(),
-            ..Config::default()
+            ..config
         };
         let okta = Emulator::start(config).await.expect("an emulator");
         let namespace = cluster.namespace("payments").await;

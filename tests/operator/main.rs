@@ -2,18 +2,24 @@
 //! sentence that would have been an outage.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod answers;
+mod budgets;
 mod contract;
 mod crashes;
 mod drift;
+mod front;
 mod harness;
 mod helpers;
 mod issuers;
 mod leftovers;
 mod lifecycle;
+mod network;
 mod outages;
+mod own_token;
 mod process;
 mod rotation;
 mod secrecy;
+mod signin;
 mod tampering;
 mod tenancy;
 mod workload;

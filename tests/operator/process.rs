@@ -37,8 +37,7 @@ async fn the_program_tells_its_state_and_stops_in_order_on_sigterm() {
     assert_eq!(get("/").await.unwrap().0, 404);
     world.account("etl", json!({})).await;
     world.ready("etl").await;
-    let (_, metrics) = get("/metrics").await.unwrap();
-    for name in [
+    let names = [
         "neo4j_okta_reconciles_total{kind=\"account\"",
         "neo4j_okta_api_calls_total{operation=\"create_app\",outcome=\"ok\"} 1",
         "neo4j_okta_api_rate_limit{",
@@ -46,9 +45,16 @@ async fn the_program_tells_its_state_and_stops_in_order_on_sigterm() {
         "neo4j_okta_account_token_expiry_timestamp_seconds{",
         "neo4j_okta_first_token_duration_seconds_count 1",
         "neo4j_okta_leader 1",
-    ] {
-        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
-    }
+    ];
+    // The status is written before the gauges move.
+    until("told in metrics", async || {
+        let (_, metrics) = get("/metrics").await.unwrap();
+        match names.iter().find(|name| !metrics.contains(**name)) {
+            None => Ok(()),
+            Some(name) => Err(format!("{name} is missing in\n{metrics}")),
+        }
+    })
+    .await;
     let exit = child.terminate(PATIENCE).await;
     let said = std::fs::read_to_string(&log).unwrap();
     assert_eq!(exit.code, 0, "{said}");

@@ -3,12 +3,15 @@
 
 use std::sync::{Arc, Mutex};
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::json;
+use testbed::OPERATOR_NAMESPACE;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::World;
+use crate::signin;
 
 /// Keeps what is logged, until it is closed.
 #[derive(Clone, Default)]
@@ -89,6 +92,20 @@ async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkativ
         .inject(okta_emulator::Fault::new(okta_emulator::FaultKind::Malformed).times(2));
     world.annotate("key", "neo4j-okta.dev/renew", "1").await;
     world.quiet().await;
+    // So does a sign-in by key, with its own tokens.
+    let (app, key) = signin::service_app(&world, &signin::SCOPES, &signin::ROLES).await;
+    world.okta.admin().require_dpop(&app, true);
+    world.issuer(signin::by_key("okta-key", key.kid())).await;
+    world.issuer_has("Authenticated", "True", "SignedIn").await;
+    world.annotate("key", "neo4j-okta.dev/renew", "2").await;
+    world.quiet().await;
+    let tokens = world.okta.admin().management_tokens();
+    assert!(!tokens.is_empty(), "signed in by key");
+    secrets.extend(tokens);
+    let own = Api::<Secret>::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
+    let pem = own.get("okta-key").await.unwrap().data.unwrap();
+    let pem = String::from_utf8(pem["private-key"].0.clone()).unwrap();
+    secrets.extend(pem.lines().filter(|l| l.len() > 30).map(str::to_owned));
     for secret in world.secrets().list(&ListParams::default()).await.unwrap() {
         for (key, value) in secret.data.clone().unwrap_or_default() {
             let text = String::from_utf8(value.0).unwrap();

@@ -232,6 +232,49 @@ impl Admin {
         self.shared.org().api_token_revoked = true;
     }
 
+    /// Another SSWS token takes the place of the former; returns it.
+    pub fn renew_api_token(&self) -> String {
+        let token = crate::ids::random_text(42);
+        let mut org = self.shared.org();
+        org.api_token.clone_from(&token);
+        org.api_token_revoked = false;
+        token
+    }
+
+    /// The access tokens for the management API that are out.
+    pub fn management_tokens(&self) -> Vec<String> {
+        self.shared.org().org_tokens.keys().cloned().collect()
+    }
+
+    /// Every access token for the management API ends now.
+    pub fn end_management_tokens(&self) {
+        self.shared.org().org_tokens.clear();
+    }
+
+    /// Whether a client has to prove possession of a key (DPoP).
+    pub fn require_dpop(&self, app_id: &str, required: bool) {
+        let mut app = self.app(app_id).unwrap_or_default();
+        app["settings"]["oauthClient"]["dpop_bound_access_tokens"] = json!(required);
+        self.replace_app(app_id, &app);
+    }
+
+    /// Adds a public key to an app that signs in by private_key_jwt.
+    pub fn add_key(&self, app_id: &str, jwk: &Value) -> Value {
+        let target = format!("/api/v1/apps/{app_id}/credentials/jwks");
+        self.must("POST", &target, Some(jwk))
+    }
+
+    /// Deactivates and deletes a public key by its `kid`.
+    pub fn remove_key(&self, app_id: &str, kid: &str) {
+        let target = format!("/api/v1/apps/{app_id}/credentials/jwks");
+        let keys = self.list(&target);
+        for key in keys.iter().filter(|key| key["kid"] == kid) {
+            let id = id_of(key);
+            self.must("POST", &format!("{target}/{id}/lifecycle/deactivate"), None);
+            self.must("DELETE", &format!("{target}/{id}"), None);
+        }
+    }
+
     /// The admin roles behind the SSWS token, or permissions of a custom role
     /// (`okta.apps.manage`, `okta.apps.clientCredentials.read`, …).
     pub fn set_api_token_rights(&self, roles: &[&str]) {

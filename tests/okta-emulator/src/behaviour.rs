@@ -25,6 +25,9 @@ pub struct Behaviour {
     /// The org server's tokens are JWTs of a kind, not random strings. They are
     /// opaque by contract in both cases. Default false.
     pub org_tokens_look_like_jwts: bool,
+    /// A DPoP proof binds the token even of a client that need not show one.
+    /// Default true.
+    pub unasked_proofs_bind: bool,
 }
 
 impl Default for Behaviour {
@@ -37,6 +40,7 @@ impl Default for Behaviour {
             no_matching_policy_status: 401,
             rate_limit_headers_show_share: false,
             org_tokens_look_like_jwts: false,
+            unasked_proofs_bind: true,
         }
     }
 }

@@ -75,6 +75,18 @@ pub enum FaultKind {
         #[serde(default)]
         error_code: Option<String>,
     },
+    /// Exactly this answer, and no effect: what a proxy, a maintenance page or
+    /// an impostor would say in Okta's place.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Headers besides Okta's own, such as `location`.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// The body.
+        #[serde(default)]
+        body: String,
+    },
     /// The effect, then 200 with something that is not JSON.
     Malformed,
     /// The effect, then half of the answer's body.

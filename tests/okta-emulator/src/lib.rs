@@ -114,6 +114,7 @@ impl Default for Config {
 pub struct Emulator {
     shared: Arc<Shared>,
     url: String,
+    address: SocketAddr,
     api_token: String,
     server: tokio::task::JoinHandle<()>,
 }
@@ -126,10 +127,11 @@ impl Emulator {
     pub async fn start(config: Config) -> std::io::Result<Self> {
         let tls = config.tls.as_ref().map(listen::tls).transpose()?;
         let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = match &config.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("{scheme}://{}", listener.local_addr()?),
+            None => format!("{scheme}://{address}"),
         };
         let clock = Clock::default();
         let mut org = Org::new(url.clone(), config.api_token.clone(), clock.now_ms());
@@ -143,6 +145,7 @@ impl Emulator {
         Ok(Self {
             shared,
             url,
+            address,
             api_token: config.api_token,
             server,
         })
@@ -151,6 +154,11 @@ impl Emulator {
     /// The org's URL, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens, whatever its URL says.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The SSWS token.

@@ -263,6 +263,7 @@ fn forced(faults: &[FaultKind]) -> Option<Answer> {
             });
             Some(Refusal::api(*status, code).into_answer())
         }
+        FaultKind::Answer { status, .. } => Some(Answer::empty(*status)),
         _ => None,
     })
 }
@@ -302,10 +303,16 @@ fn record(org: &mut Org, call: &Call, template: &str, status: u16, error_code: O
 
 fn on_the_wire(call: &Call, answer: &Answer, date: u64, faults: &[FaultKind]) -> Response<Body> {
     let malformed = faults.contains(&FaultKind::Malformed);
+    let foreign = faults.iter().find_map(|fault| match fault {
+        FaultKind::Answer { headers, body, .. } => Some((headers, body)),
+        _ => None,
+    });
     let bytes = if malformed {
         Some(Bytes::from_static(
             b"{\"id\": \"0oa\", <html>upstream connect error",
         ))
+    } else if let Some((_, body)) = foreign {
+        Some(Bytes::from(body.clone()))
     } else {
         answer
             .body
@@ -335,6 +342,11 @@ fn on_the_wire(call: &Call, answer: &Answer, date: u64, faults: &[FaultKind]) ->
         .any(|(name, _)| *name == "cache-control")
     {
         set("cache-control", "no-cache, no-store");
+    }
+    for (name, value) in foreign.iter().flat_map(|(headers, _)| headers.iter()) {
+        if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), value.parse()) {
+            headers.insert(name, value);
+        }
     }
     let status = if malformed { 200 } else { answer.status };
     let bytes = bytes.unwrap_or_default();

@@ -222,12 +222,14 @@ pub(crate) fn bound_to(
     app: &App,
     endpoint: &str,
 ) -> Result<Option<String>, Refusal> {
+    let required = app.flag("dpop_bound_access_tokens");
     match call.header("dpop") {
+        Some(_) if !required && !org.behaviour.unasked_proofs_bind => Ok(None),
         Some(proof) => {
             let proof = proof.to_owned();
             dpop::check(org, call, &proof, endpoint, None).map(Some)
         }
-        None if app.flag("dpop_bound_access_tokens") => Err(Refusal::oauth(
+        None if required => Err(Refusal::oauth(
             400,
             "invalid_dpop_proof",
             "missing_dpop_proof",

@@ -95,6 +95,7 @@ fn spoils_the_answer(fault: &FaultKind) -> bool {
         FaultKind::CutBefore
         | FaultKind::CutAfter
         | FaultKind::Status { .. }
+        | FaultKind::Answer { .. }
         | FaultKind::Malformed
         | FaultKind::Truncated => true,
         FaultKind::Latency(_)

@@ -110,11 +110,13 @@ impl Contract {
 
     /// What is wrong with an answer; `null` is an answer without a body.
     pub fn answer(&self, method: &str, template: &str, status: u16, body: &Value) -> Vec<String> {
-        let Some((document, operation)) = self.operation(method, template) else {
+        let Some((mut document, operation)) = self.operation(method, template) else {
             return vec!["the operation is not in the documents".to_owned()];
         };
         let mut response = document.resolved(&operation["responses"][status.to_string()]);
         if response.is_null() && status == 401 {
+            // Clients are in the other document, behind the same gate.
+            document = &self.documents[0];
             response = document.pointer(INVALID_TOKEN);
         }
         if response.is_null() {
