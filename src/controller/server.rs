@@ -31,11 +31,7 @@ pub(super) async fn look(
     confirmed: Option<usize>,
     ctx: &Context,
 ) -> Findings {
-    let turn = Turn {
-        lane: Lane::New,
-        key: object.uid().unwrap_or_default(),
-        namespace: String::new(),
-    };
+    let turn = Turn::of_operator(Lane::New, object.uid().unwrap_or_default());
     let mut look = Look {
         object,
         org,

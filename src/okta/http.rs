@@ -26,8 +26,6 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of ours that are under way at once; an Integrator org allows 35.
 const CONCURRENT: usize = 12;
-/// How long to stay away after a concurrency refusal, whose Reset is a guess.
-pub(super) const CONCURRENCY_PAUSE: Duration = Duration::from_secs(2);
 
 /// An Okta org and our sign-in there.
 #[derive(Debug)]
@@ -44,6 +42,21 @@ pub struct Org {
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
+}
+
+/// Leave to send one request; returned when its answer was learnt from, and
+/// also when the wait for that is given up.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped at once counts as answered"]
+pub(super) struct Permit<'a> {
+    org: &'a Org,
+    bucket: Bucket,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        lock(&self.org.budget).returned(self.bucket);
+    }
 }
 
 /// A management request.
@@ -201,7 +214,7 @@ impl Org {
 
     /// Publishes the level of a bucket.
     pub(super) fn report_level(&self, bucket: Bucket) {
-        let level = lock(&self.budget).level(bucket);
+        let level = lock(&self.budget).level(bucket, self.clock.now());
         if let Some(level) = level {
             let host = self.base.host_str().unwrap_or_default();
             self.metrics.budget(host, bucket.as_str(), level);
@@ -217,10 +230,11 @@ impl Org {
     }
 
     /// Takes a permit or fails with the instant to come back at.
-    pub(super) fn permit(&self, bucket: Bucket, turn: &Turn) -> Result<(), Error> {
+    pub(super) fn permit(&self, bucket: Bucket, turn: &Turn) -> Result<Permit<'_>, Error> {
         lock(&self.budget)
             .reserve(bucket, turn, self.clock.now())
-            .map_err(Error::deferred)
+            .map_err(Error::deferred)?;
+        Ok(Permit { org: self, bucket })
     }
 
     /// Sends a management request.
@@ -272,7 +286,7 @@ impl Org {
             .signin
             .headers(self, request.method.as_str(), bare.as_str())
             .await?;
-        self.permit(request.bucket, turn)?;
+        let _permit = self.permit(request.bucket, turn)?;
         let mut builder = self
             .http
             .request(request.method.clone(), url)

@@ -8,9 +8,12 @@ mod error;
 mod headers;
 mod http;
 pub mod jose;
+mod queue;
 mod servers;
 mod signin;
 mod token;
+mod told;
+mod window;
 
 pub use apps::ListedSecret;
 pub use error::{Class, Error};

@@ -212,12 +212,8 @@ impl PrivateKeyJwt {
                 ),
                 ("client_assertion", assertion.expose_secret()),
             ];
-            let turn = Turn {
-                lane: Lane::Revocation,
-                key: "operator".into(),
-                namespace: String::new(),
-            };
-            org.permit(Bucket::OrgToken, &turn)?;
+            let turn = Turn::of_operator(Lane::Revocation, "operator".into());
+            let _permit = org.permit(Bucket::OrgToken, &turn)?;
             let builder = org
                 .http
                 .post(url.clone())
