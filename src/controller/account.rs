@@ -139,7 +139,9 @@ async fn inner(
                 }
             }
             Err(error) => {
-                observed = observed.absorb_failure(&step);
+                if error.is_in_doubt() {
+                    observed = observed.absorb_failure(&step);
+                }
                 end = End::Failed(step, error);
                 break;
             }

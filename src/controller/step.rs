@@ -78,6 +78,14 @@ impl StepError {
         }
     }
 
+    /// Whether the step may have been carried out for all that.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Okta(error) => error.is_in_doubt(),
+            Self::Stale | Self::Kubernetes(_) | Self::Fenced(_) | Self::Broken(_) => true,
+        }
+    }
+
     /// A stable word for metrics.
     pub(super) fn class(&self) -> &'static str {
         match self {
