@@ -52,7 +52,7 @@ fn ten_thousand_accounts() {
     });
     println!("minutes {}", sim.now / MINUTE);
     println!("429: {} crowded {}", sim.org.refused, sim.org.crowded);
-    println!("reconciles {}", sim.reconciles);
+    println!("reconciles {} {:?}", sim.reconciles, sim.ends);
     println!(
         "late {:?} of {}, expired {}",
         sim.refreshes.iter().max(),
