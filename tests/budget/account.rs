@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use neo4j_okta_operator::api::conditions::Reason;
 use neo4j_okta_operator::api::{
     Authentication, Neo4jServiceAccount, OnDelete, OnExternalDisable, names as n,
 };
 use neo4j_okta_operator::okta::budget::Bucket;
+use neo4j_okta_operator::plan::Wish;
 use neo4j_okta_operator::plan::app::{AppView, method_name};
 use neo4j_okta_operator::plan::desired::{Desired, IssuerFacts};
 use neo4j_okta_operator::plan::memory::{Memory, Registered};
@@ -93,6 +93,20 @@ impl Account {
         account.observed.credentials = Slot::Ours(account.credentials_meta(None, &client_id));
         account.observed.token = Slot::Ours(account.token_meta(life, client_id, Some(revision)));
         account
+    }
+
+    /// Its tenant does not want it to live.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.desired.wish == Wish::Suspended
+    }
+
+    /// It has what it asked for.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        match self.desired.wish {
+            Wish::Live => matches!(self.observed.token, Slot::Ours(_)),
+            Wish::Suspended | Wish::NotAllowed(_) => self.stopped_at.is_some(),
+            Wish::Deleted { .. } => self.gone_at.is_some(),
+        }
     }
 
     /// The bucket of a step's request; `None` when it is none to Okta.

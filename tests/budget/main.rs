@@ -1,4 +1,6 @@
-//! Ten thousand accounts under an org's rate limits.
+//! Many accounts under an org's rate limits, over hours that pass in seconds.
+//! `cargo test --test budget -- --nocapture` prints the table of
+//! `docs/okta-limits.md`.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 #![allow(
@@ -9,78 +11,150 @@
 )]
 
 mod account;
+mod case;
 mod issuer;
 mod org;
 mod random;
 mod simulation;
 
-use account::{Account, at};
+use std::time::Duration;
+
+use case::{Case, Figures, MINUTE, SECOND};
 use okta_emulator::Limits;
-use org::Weather;
-use random::Random;
 use simulation::Simulation;
 
-const MINUTE: u64 = 60_000;
+/// A refresh takes a request or two. What is later than this waited.
+const PROMPT: Duration = Duration::from_secs(30);
+
+/// What holds for every case without an outage.
+fn check(case: &Case, sim: &Simulation) -> Figures {
+    let figures = Figures::of(case, sim);
+    assert_eq!(figures.expired, 0, "{}: {figures:?}", case.name);
+    assert!(figures.latest < PROMPT, "{}: {figures:?}", case.name);
+    figures
+}
+
+/// Of accounts of namespaces with that prefix: how many are registered by then.
+fn registered(sim: &Simulation, prefix: &str, by: u64) -> usize {
+    sim.accounts
+        .iter()
+        .filter(|a| a.desired.account.namespace.starts_with(prefix))
+        .filter(|a| a.registered_at.is_some_and(|at| at <= by))
+        .count()
+}
 
 #[test]
-fn ten_thousand_accounts() {
-    let mut sim = Simulation::new(Weather::fair(Limits::one_app()), 1, 1);
-    let mut random = Random::new(2);
-    for i in 0..2000 {
-        let age = i64::try_from(random.between(0, 34 * 60)).unwrap();
-        let issued = at(0)
-            .checked_sub(k8s_openapi::jiff::SignedDuration::from_secs(age))
-            .unwrap();
-        sim.add(Account::existing(i, &format!("old-{}", i % 20), issued));
+fn ten_thousand_new_accounts_use_the_share_and_disturb_nobody() {
+    let when = 60 * MINUTE;
+    let case = Case {
+        suspended_at: Some(when),
+        ..Case::new("100/min", Limits::one_app(), 2_000, 10_000)
+    };
+    let sim = case.run();
+    let figures = check(&case, &sim);
+    assert_eq!(figures.refused, 0);
+    assert!(figures.used >= 90, "{figures:?}");
+    assert!(figures.misjudged <= 10, "{figures:?}");
+
+    for account in sim.accounts.iter().filter(|a| a.is_suspended()) {
+        let took = account.stopped_at.unwrap() - when;
+        assert!(took <= 15 * SECOND, "suspended after {took} ms");
     }
-    for i in 0..5000 {
-        sim.create(
-            Account::new(2000 + i, "large"),
-            1000 + random.between(0, 20_000),
-        );
-    }
-    for i in 0..5000 {
-        sim.create(
-            Account::new(7000 + i, &format!("small-{}", i % 50)),
-            5000 + random.between(0, 20_000),
-        );
-    }
-    sim.run_until(|sim| {
-        sim.accounts
-            .iter()
-            .all(|a| a.registered_at.is_some() || a.observed.token_facts().is_some())
-    });
-    println!("minutes {}", sim.now / MINUTE);
-    println!("429: {} crowded {}", sim.org.refused, sim.org.crowded);
-    println!("reconciles {} {:?}", sim.reconciles, sim.ends);
-    println!(
-        "late {:?} of {}, expired {}",
-        sim.refreshes.iter().max(),
-        sim.refreshes.len(),
-        sim.expired
+
+    // Fifty namespaces of a hundred take turns with one of five thousand: all
+    // have had a hundred turns after 51 * 100 / 50 minutes.
+    let turns = 102 * MINUTE;
+    assert!(registered(&sim, "small", turns * 110 / 100) >= 4_990);
+    assert!(registered(&sim, "large", turns * 110 / 100) >= 90);
+    assert!(registered(&sim, "large", turns * 90 / 100) <= 110);
+}
+
+#[test]
+fn whoever_else_uses_half_of_the_org_costs_no_refusal() {
+    let mut case = Case::new(
+        "100/min, half used by others",
+        Limits::one_app(),
+        2_000,
+        10_000,
     );
-    for ((b, m), n) in &sim.org.used {
-        if *b == "apps" && m % 10 < 3 {
-            print!("{m}:{n} ");
+    case.weather.foreign_percent = 50;
+    let figures = check(&case, &case.run());
+    assert_eq!(figures.refused, 0);
+    assert!(figures.used >= 90, "{figures:?}");
+    assert!(figures.misjudged <= 10, "{figures:?}");
+}
+
+#[test]
+fn bursts_of_others_cost_no_refusal() {
+    let mut case = Case::new("… in bursts", Limits::one_app(), 2_000, 2_000);
+    case.weather.foreign_percent = 50;
+    case.weather.foreign_in_bursts = true;
+    let figures = check(&case, &case.run());
+    assert_eq!(figures.refused, 0);
+    assert!(figures.used >= 90, "{figures:?}");
+}
+
+#[test]
+fn others_who_use_more_than_their_half_cost_a_handful() {
+    let mut case = Case::new(
+        "100/min, three quarters used by others",
+        Limits::one_app(),
+        2_000,
+        1_000,
+    );
+    case.weather.foreign_percent = 75;
+    let figures = check(&case, &case.run());
+    println!("{figures:?}");
+}
+
+#[test]
+fn one_request_too_many_at_a_time_does_not_stop_the_others() {
+    let mut case = Case::new(
+        "100/min, one in ten is one too many at a time",
+        Limits::one_app(),
+        2_000,
+        10_000,
+    );
+    case.weather.concurrency = 0.1;
+    let figures = check(&case, &case.run());
+    assert_eq!(figures.refused, 0);
+    assert!(figures.crowded > 1_000);
+    println!("{figures:?}");
+}
+
+#[test]
+fn two_issuers_of_one_org_share_its_budget() {
+    let case = Case {
+        issuers: 2,
+        ..Case::new("100/min, two issuers", Limits::one_app(), 2_000, 2_000)
+    };
+    let figures = check(&case, &case.run());
+    assert_eq!(figures.refused, 0);
+    assert!(figures.used >= 90, "{figures:?}");
+}
+
+#[test]
+fn a_free_org_takes_its_time() {
+    for new in [100, 1_000] {
+        let case = Case {
+            suspended_at: (new == 1_000).then_some(30 * MINUTE),
+            ..Case::new("20/min", Limits::integrator(), 200, new)
+        };
+        let sim = case.run();
+        let figures = check(&case, &sim);
+        assert_eq!(figures.refused, 0);
+        assert!(figures.used >= 90, "{figures:?}");
+        for account in sim.accounts.iter().filter(|a| a.is_suspended()) {
+            println!("{}", account.stopped_at.unwrap() - 30 * MINUTE);
         }
     }
-    println!();
-    for p in sim.probes.iter().step_by(20) {
-        println!(
-            "{} waiting {} clears at {}",
-            p.at / MINUTE,
-            p.waiting,
-            p.at / MINUTE + p.clears_in.as_secs() / 60
-        );
+}
+
+#[test]
+fn smaller_fleets() {
+    for new in [100, 1_000] {
+        let case = Case::new("100/min", Limits::one_app(), 200, new);
+        let figures = check(&case, &case.run());
+        assert_eq!(figures.refused, 0);
     }
-    let done = |p: &str| {
-        sim.accounts
-            .iter()
-            .filter(|a| a.desired.account.namespace.starts_with(p))
-            .filter_map(|a| a.registered_at)
-            .max()
-            .unwrap()
-            / MINUTE
-    };
-    println!("small {} large {}", done("small"), done("large"));
 }

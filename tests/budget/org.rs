@@ -144,9 +144,9 @@ impl Org {
         } else {
             1
         };
-        for i in 0..at_once {
+        for _ in 0..at_once {
             // Several, as one alone may have half of a bucket only.
-            let who = format!("foreign-{}", i % 3);
+            let who = format!("foreign-{}", self.random.between(0, 3));
             let _ = self.windows.take(
                 &self.weather.limits,
                 counted(bucket),

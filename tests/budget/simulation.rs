@@ -76,7 +76,6 @@ pub(crate) struct Simulation {
     /// Tokens that had expired before the next was there.
     pub(crate) expired: usize,
     pub(crate) reconciles: usize,
-    pub(crate) ends: HashMap<&'static str, usize>,
     budget: Budget,
     issuers: Vec<Issuer>,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
@@ -96,7 +95,6 @@ impl Simulation {
             refreshes: Vec::new(),
             expired: 0,
             reconciles: 0,
-            ends: HashMap::new(),
             budget: Budget::new(RateLimit::default()),
             issuers: (0..issuers).map(Issuer::new).collect(),
             events: BinaryHeap::new(),
@@ -297,7 +295,6 @@ impl Simulation {
 
     /// The reconcile is over.
     fn end(&mut self, index: usize, end: again::End) {
-        *self.ends.entry(match end { again::End::Settled(_) => "settled", again::End::PutOff(_) => "putoff", again::End::Blocked(_) => "blocked", _ => "other" }).or_default() += 1;
         let account = &mut self.accounts[index];
         account.busy = false;
         let next = again(
