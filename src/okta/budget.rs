@@ -215,9 +215,15 @@ impl Budget {
     ) -> Timestamp {
         let share = self.share;
         let state = self.state(bucket, now);
-        let closed = &mut state.window.closed_until;
-        *closed = told.come_back(now).max(*closed);
         let place = state.queue.front(turn);
+        let pause = told.come_back(now);
+        if told.is_of_concurrency() {
+            // Of this one request: the rate of all others is as good as before.
+            let at = after(now, until(now, pause).mul_f64(0.5 + place.spread()));
+            state.queue.wait(turn, place, at);
+            return at;
+        }
+        state.window.closed_until = pause.max(state.window.closed_until);
         let at = state.comes_back(place, turn.lane, share, now);
         state.queue.wait(turn, place, at);
         at
@@ -283,7 +289,7 @@ impl State {
     /// come in it and go first.
     fn may_go(&self, place: Place, lane: Lane, share: RateLimit, now: Timestamp) -> bool {
         let held_back = self.window.held_back(share, lane, now);
-        let room = self.window.free(share).saturating_sub(held_back) as usize;
+        let room = self.window.free(share, now).saturating_sub(held_back) as usize;
         now >= self.window.closed_until && room > self.queue.expected(place, self.window.ends, room)
     }
 
@@ -308,7 +314,7 @@ impl State {
         let opens = now.max(window.closed_until);
         let mut ahead = ahead as f64;
         if opens < window.ends {
-            let free = f64::from(window.free(share));
+            let free = f64::from(window.free(share, now));
             if ahead < free {
                 let step = until(opens, window.ends).div_f64(free);
                 let left = (free - ahead) as u32 - 1;

@@ -35,6 +35,12 @@ pub(super) enum Rolled {
     Back,
 }
 
+/// How long a request may be on its way to Okta.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
+/// What others send is taken for evenly spread over no less than this: a burst
+/// of theirs does not go on.
+const TREND: Duration = Duration::from_secs(15);
+
 #[derive(Debug)]
 pub(super) struct Window {
     pub(super) limit: u32,
@@ -47,6 +53,8 @@ pub(super) struct Window {
     under_way: u32,
     /// What Okta says is left, less what we sent since.
     left: Option<u32>,
+    /// What others have sent in this window, when Okta told last.
+    others: u32,
     told_at: Option<Timestamp>,
 }
 
@@ -59,6 +67,7 @@ impl Window {
             used: 0,
             under_way: 0,
             left: None,
+            others: 0,
             told_at: None,
         }
     }
@@ -99,6 +108,7 @@ impl Window {
         self.ends = ends;
         self.used = self.under_way;
         self.left = None;
+        self.others = 0;
     }
 
     /// Learns from an answer while its request still counts as under way.
@@ -123,6 +133,8 @@ impl Window {
             self.ends = ends;
         }
         self.told_at = Some(now);
+        let sent = limit.saturating_sub(remaining);
+        self.others = sent.saturating_sub(self.used).max(self.others);
         self.left = Some(self.left.map_or(remaining, |left| left.min(remaining)));
     }
 
@@ -139,10 +151,23 @@ impl Window {
     }
 
     /// What of our part is left in this window.
-    pub(super) fn free(&self, share: RateLimit) -> u32 {
-        self.ours(share)
-            .saturating_sub(self.used)
-            .min(self.remaining())
+    pub(super) fn free(&self, share: RateLimit, now: Timestamp) -> u32 {
+        let left = self
+            .left
+            .map_or(u32::MAX, |left| left.saturating_sub(self.eaten(now)));
+        self.ours(share).saturating_sub(self.used).min(left)
+    }
+
+    /// What others will have sent since Okta told last, if they go on as they
+    /// did, until a request that is sent now has arrived.
+    fn eaten(&self, now: Timestamp) -> u32 {
+        let Some(told_at) = self.told_at.filter(|_| self.others > 0) else {
+            return 0;
+        };
+        let gone = LENGTH.saturating_sub(until(told_at, self.ends));
+        let since = until(told_at, now) + ON_THE_WAY;
+        let rate = f64::from(self.others) / gone.max(TREND).as_secs_f64();
+        (rate * since.as_secs_f64()).ceil() as u32
     }
 
     /// What is held back from `lane` at `now`: less and less as the window goes

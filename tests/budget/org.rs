@@ -11,14 +11,24 @@ use okta_emulator::limits::{Bucket as Counted, Windows};
 
 use crate::random::Random;
 
+/// Other users of the same limits, by how many per cent of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Nothing,
+    /// At even pace.
+    Steady(u32),
+    /// As it happens, so that it is more in some minutes and less in others.
+    Random(u32),
+    /// All at one moment of each minute.
+    Bursts(u32),
+}
+
 /// What the org is like.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     pub(crate) limits: Limits,
-    /// Requests a minute of somebody else on the apps and token buckets, evenly
-    /// spread or all at one moment of the minute.
-    pub(crate) foreign_percent: u32,
-    pub(crate) foreign_in_bursts: bool,
+    /// What others use of the apps and token buckets.
+    pub(crate) others: Others,
     /// Share of our requests that are one too many at a time.
     pub(crate) concurrency: f64,
     /// From and to, in milliseconds.
@@ -29,8 +39,7 @@ impl Weather {
     pub(crate) fn fair(limits: Limits) -> Self {
         Self {
             limits,
-            foreign_percent: 0,
-            foreign_in_bursts: false,
+            others: Others::Nothing,
             concurrency: 0.0,
             outage: None,
         }
@@ -138,11 +147,10 @@ impl Org {
             Bucket::Apps => self.weather.limits.apps,
             _ => self.weather.limits.token,
         };
-        let a_minute = limit * self.weather.foreign_percent / 100;
-        let at_once = if self.weather.foreign_in_bursts {
-            a_minute
-        } else {
-            1
+        let (percent, at_once) = match self.weather.others {
+            Others::Nothing => return u64::MAX,
+            Others::Steady(percent) | Others::Random(percent) => (percent, 1),
+            Others::Bursts(percent) => (percent, limit * percent / 100),
         };
         for _ in 0..at_once {
             // Several, as one alone may have half of a bucket only.
@@ -155,11 +163,15 @@ impl Org {
                 false,
             );
         }
-        if self.weather.foreign_in_bursts {
-            let minute = (now + SKEW) / 60_000 + 1;
-            return minute * 60_000 - SKEW + self.random.between(0, 60_000);
+        let pace = 60_000.0 / f64::from(limit * percent / 100);
+        match self.weather.others {
+            Others::Random(_) => now + self.random.gap(pace),
+            Others::Bursts(_) => {
+                let minute = (now + SKEW) / 60_000 + 1;
+                minute * 60_000 - SKEW + self.random.between(0, 60_000)
+            }
+            Others::Nothing | Others::Steady(_) => now + pace as u64,
         }
-        now + self.random.gap(60_000.0 / f64::from(a_minute))
     }
 }
 

@@ -17,7 +17,7 @@ use neo4j_okta_operator::plan::{self, Wish};
 
 use crate::account::{Account, at};
 use crate::issuer::Issuer;
-use crate::org::{Fate, Org, Weather};
+use crate::org::{Fate, Org, Others, Weather};
 
 /// As the operator's own bound of requests under way.
 const CONCURRENT: usize = 12;
@@ -103,7 +103,7 @@ impl Simulation {
             under_way: 0,
             held: VecDeque::new(),
         };
-        if new.org.weather.foreign_percent > 0 {
+        if new.org.weather.others != Others::Nothing {
             new.schedule(0, Event::Foreign(Bucket::Apps));
             new.schedule(0, Event::Foreign(Bucket::Token));
         }
