@@ -27,8 +27,11 @@ pub(crate) struct Case {
     /// others in fifty.
     pub(crate) new: usize,
     pub(crate) issuers: usize,
-    /// When accounts are suspended: one that lives and one that waits.
+    /// When accounts are suspended and deleted: each time one that lives and one
+    /// that waits.
     pub(crate) suspended_at: Option<u64>,
+    /// It does not end before.
+    pub(crate) at_least: u64,
 }
 
 impl Case {
@@ -40,6 +43,7 @@ impl Case {
             new,
             issuers: 1,
             suspended_at: None,
+            at_least: 0,
         }
     }
 
@@ -69,8 +73,12 @@ impl Case {
             sim.suspend(0, when);
             // The last to come of the large namespace, and surely waiting.
             sim.suspend(self.existing + self.new / 2 - 1, when);
+            sim.delete(1, when);
+            sim.delete(self.existing + self.new / 2 - 2, when);
         }
-        sim.run_until(|sim| sim.accounts.iter().all(Account::is_at_rest));
+        sim.run_until(|sim| {
+            sim.now >= self.at_least && sim.accounts.iter().all(Account::is_at_rest)
+        });
         let figures = Figures::of(self, &sim);
         figures.print(self);
         sim

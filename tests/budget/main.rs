@@ -19,7 +19,9 @@ mod simulation;
 
 use std::time::Duration;
 
+use account::LIFETIME;
 use case::{Case, Figures, MINUTE, SECOND};
+use neo4j_okta_operator::plan::schedule::KUBELET_DELAY;
 use okta_emulator::Limits;
 use org::Others;
 use simulation::Simulation;
@@ -144,6 +146,23 @@ fn a_free_org_takes_its_time() {
             println!("{}", account.stopped_at.unwrap() - 30 * MINUTE);
         }
     }
+}
+
+#[test]
+fn after_an_outage_the_tokens_that_end_first_are_refreshed_first() {
+    let outage = 17 * MINUTE;
+    let mut case = Case {
+        at_least: 120 * MINUTE,
+        ..Case::new("100/min, 17 minutes away", Limits::one_app(), 10_000, 0)
+    };
+    case.weather.outage = Some((30 * MINUTE, 30 * MINUTE + outage));
+    let figures = Figures::of(&case, &case.run());
+    assert_eq!((figures.expired, figures.refused), (0, 0), "{figures:?}");
+    // In the order of asking some two dozen would have ended.
+    assert!(
+        figures.latest + KUBELET_DELAY <= LIFETIME / 3,
+        "{figures:?}"
+    );
 }
 
 #[test]
