@@ -21,7 +21,8 @@ const MAX_STEPS: usize = 24;
 /// Rules are read of this many policies at most.
 const MAX_POLICIES: usize = 32;
 
-/// Looks, repairs, and says what was found.
+/// Looks, repairs, and says what was found. What is `known` to be in order is
+/// not read again: then only the policies are, to see who is listed.
 pub(super) async fn look(
     object: &OktaIssuer,
     org: &Org,
@@ -29,6 +30,7 @@ pub(super) async fn look(
     admissions: &Admissions,
     created: CreatedObjects,
     confirmed: Option<usize>,
+    known: Option<&ServerView>,
     ctx: &Context,
 ) -> Findings {
     let turn = Turn::of_operator(Lane::New, object.uid().unwrap_or_default());
@@ -43,7 +45,10 @@ pub(super) async fn look(
         turn,
         ctx,
     };
-    match look.run().await {
+    if let Some(known) = known {
+        look.view.clone_from(known);
+    }
+    match look.run(known.is_some()).await {
         Ok(next) => Findings::seen(next, look.view, look.created),
         Err(error) => Findings::failed(error, look.view, look.created),
     }
@@ -62,8 +67,11 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn run(&mut self) -> Result<IssuerNext, Error> {
-        self.observe().await?;
+    async fn run(&mut self, known: bool) -> Result<IssuerNext, Error> {
+        if !known {
+            self.observe().await?;
+        }
+        self.observe_policies().await?;
         for _ in 0..MAX_STEPS {
             let edits = self.edits();
             let next = issuer::next(
@@ -110,6 +118,15 @@ impl Look<'_> {
         };
         self.view.scopes = self.org.list_parts(&id, Part::Scopes, &self.turn).await?;
         self.view.claims = self.org.list_parts(&id, Part::Claims, &self.turn).await?;
+        Ok(())
+    }
+
+    /// The policies, and the rules of those whose rules are not known.
+    async fn observe_policies(&mut self) -> Result<(), Error> {
+        let wanted = &self.object.spec.authorization_server;
+        let Some(id) = self.server_id() else {
+            return Ok(());
+        };
         self.view.policies = self.org.list_parts(&id, Part::Policies, &self.turn).await?;
         let ours: BTreeSet<String> = our_policies(self.identity, &self.created, &self.view)
             .into_iter()
@@ -124,6 +141,9 @@ impl Look<'_> {
             .take(MAX_POLICIES)
             .collect();
         for policy in wanted {
+            if self.view.rules.iter().any(|(of, _)| *of == policy) {
+                continue;
+            }
             let rules = self.org.list_rules(&id, &policy, &self.turn).await?;
             self.view.rules.push((policy, rules));
         }

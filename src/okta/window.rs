@@ -36,7 +36,7 @@ pub(super) enum Rolled {
 }
 
 /// How long a request may be on its way to Okta.
-const ON_THE_WAY: Duration = Duration::from_secs(1);
+const ON_THE_WAY: Duration = Duration::from_millis(500);
 /// What others send is taken for evenly spread over no less than this: a burst
 /// of theirs does not go on.
 const TREND: Duration = Duration::from_secs(15);

@@ -1,7 +1,8 @@
 //! The issuer's part: it looks at its authorization server, and writes who waits
-//! into the access policies, in batches. As `controller::server` asks: the
-//! server, scopes, claims, policies, and the rules of each policy; then a GET and
-//! a PUT for each policy that changes, a POST and its rule's POST for a new one.
+//! into the access policies, in batches. As `controller::server` asks: every ten
+//! minutes the server, scopes, claims, policies, and the rules of each policy, in
+//! between the policies alone; then a GET and a PUT for each policy that changes,
+//! a POST and its rule's POST for a new one.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,8 @@ use neo4j_okta_operator::plan::lane::Lane;
 
 /// `maxClientsPerPolicy`.
 const SHARD: usize = 500;
+/// How often everything is looked at.
+const WHOLE: u64 = 600_000;
 
 #[derive(Debug)]
 pub(crate) struct Issuer {
@@ -18,6 +21,10 @@ pub(crate) struct Issuer {
     waiting: BTreeSet<usize>,
     /// Requests that are left of the look, and what it will have written.
     look: Option<(usize, Option<Vec<usize>>)>,
+    /// When the next look has to be a whole one.
+    whole_until: Option<u64>,
+    /// This one is.
+    whole: bool,
     /// Asked for while a look was under way.
     pub(crate) again: bool,
     pub(crate) timer: Option<u64>,
@@ -30,6 +37,8 @@ impl Issuer {
             listed: BTreeSet::new(),
             waiting: BTreeSet::new(),
             look: None,
+            whole_until: None,
+            whole: false,
             again: false,
             timer: None,
         }
@@ -62,14 +71,22 @@ impl Issuer {
     }
 
     /// Begins a look; the requests are asked for one by one.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, now: u64) {
         let shards = self.listed.len().div_ceil(SHARD);
-        self.look = Some((4 + shards, None));
+        let partial = self.whole_until.is_some_and(|until| now < until);
+        if !partial {
+            self.whole_until = Some(now + WHOLE);
+        }
+        self.whole = !partial;
+        self.look = Some((if partial { 1 } else { 4 + shards }, None));
     }
 
-    /// A request could not be sent: the look is over.
+    /// A request was put off: the look is over.
     pub(crate) fn give_up(&mut self) {
         self.look = None;
+        if self.whole {
+            self.whole_until = None;
+        }
     }
 
     /// A request was answered. True when the look is over.

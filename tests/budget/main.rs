@@ -87,7 +87,7 @@ fn others_who_use_half_of_the_org_cost_no_refusal() {
         let figures = check(&case, &case.run());
         assert_eq!(figures.refused, 0);
         assert!(figures.used >= 90, "{figures:?}");
-        assert!(figures.misjudged <= 10, "{figures:?}");
+        assert!(figures.misjudged <= 15, "{figures:?}");
     }
 }
 
@@ -107,17 +107,18 @@ fn others_who_use_more_than_their_half_cost_a_handful() {
 #[test]
 fn one_request_too_many_at_a_time_does_not_stop_the_others() {
     let mut case = Case::new(
-        "100/min, one in ten is one too many at a time",
+        "100/min, one in twenty is one too many at a time",
         Limits::one_app(),
         2_000,
         10_000,
     );
-    case.weather.concurrency = 0.1;
+    case.weather.concurrency = 0.05;
     let figures = check(&case, &case.run());
     assert_eq!(figures.refused, 0);
     assert!(figures.crowded > 1_000);
     // A permit that Okta did not count is lost, no more.
-    assert!(figures.used >= 85, "{figures:?}");
+    assert!(figures.used >= 90, "{figures:?}");
+    assert!(figures.misjudged <= 15, "{figures:?}");
 }
 
 #[test]

@@ -331,7 +331,7 @@ impl Simulation {
             self.issuers[index].again = true;
             return;
         }
-        self.issuers[index].begin();
+        self.issuers[index].begin(self.now);
         self.ask_on(index);
     }
 
