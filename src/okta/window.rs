@@ -40,6 +40,9 @@ const ON_THE_WAY: Duration = Duration::from_millis(500);
 /// What others send is taken for evenly spread over no less than this: a burst
 /// of theirs does not go on.
 const TREND: Duration = Duration::from_secs(15);
+/// A guess about others holds no longer than this: without an answer now and
+/// then nothing better would be learnt.
+const GUESS: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
 pub(super) struct Window {
@@ -165,7 +168,7 @@ impl Window {
             return 0;
         };
         let gone = LENGTH.saturating_sub(until(told_at, self.ends));
-        let since = until(told_at, now) + ON_THE_WAY;
+        let since = until(told_at, now).min(GUESS) + ON_THE_WAY;
         let rate = f64::from(self.others) / gone.max(TREND).as_secs_f64();
         (rate * since.as_secs_f64()).ceil() as u32
     }
