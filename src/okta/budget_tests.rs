@@ -137,18 +137,18 @@ fn a_refusal_closes_the_bucket_and_what_others_eat_is_seen() {
     let when = ask(&mut budget, &turn(Lane::Expiring, "a", "ns"), at(1)).unwrap_err();
     assert!(when >= at(30));
     let mut eaten = Budget::new(RateLimit::default());
-    eaten.learn(Bucket::Apps, &told(100, 2, at(0)), at(0));
-    let granted = (0..10)
+    eaten.learn(Bucket::Apps, &told(100, 10, at(50)), at(50));
+    let granted = (0..20)
         .filter(|i| {
             ask(
                 &mut eaten,
                 &turn(Lane::Expiring, &format!("{i}"), "ns"),
-                at(1),
+                at(50),
             )
             .is_ok()
         })
         .count();
-    assert_eq!(granted, 2);
+    assert_eq!(granted, 9, "they will eat one before it is there");
 }
 
 #[test]
@@ -165,4 +165,79 @@ fn a_clock_that_is_set_right_starves_nobody() {
         .filter(|i| ask(&mut budget, &turn(Lane::New, &format!("n{i}"), "ns"), at(0)).is_ok())
         .count();
     assert_eq!(granted, 36);
+}
+
+#[test]
+fn what_is_under_way_when_a_window_ends_counts_in_the_next_one() {
+    let mut budget = taught(100);
+    for i in 0..50 {
+        let turn = turn(Lane::Expiring, &format!("slow-{i}"), "ns");
+        budget.reserve(Bucket::Apps, &turn, at(59)).unwrap();
+    }
+    // They may reach Okta now.
+    let other = turn(Lane::Expiring, "other", "ns");
+    assert!(ask(&mut budget, &other, at(62)).is_err());
+}
+
+#[test]
+fn the_token_that_ends_first_is_served_first() {
+    let mut budget = taught(2);
+    let ending = |key: &str, second| Turn {
+        expires_at: Some(at(second)),
+        ..turn(Lane::Expiring, key, "ns")
+    };
+    ask(&mut budget, &ending("first", 900), at(1)).unwrap();
+    let (late, early) = (ending("late", 800), ending("early", 300));
+    assert!(ask(&mut budget, &late, at(2)).is_err());
+    assert!(ask(&mut budget, &early, at(3)).is_err());
+    assert!(ask(&mut budget, &late, at(62)).is_err());
+    assert_eq!(ask(&mut budget, &early, at(62)), Ok(()));
+}
+
+#[test]
+fn whoever_becomes_urgent_does_not_keep_an_old_place() {
+    let mut budget = taught(100);
+    for i in 0..1000 {
+        let _ = ask(&mut budget, &turn(Lane::New, &format!("n{i}"), "ns"), at(0));
+    }
+    let suspended = turn(Lane::Revocation, "n999", "ns");
+    assert_eq!(ask(&mut budget, &suspended, at(1)), Ok(()));
+}
+
+#[test]
+fn nobody_is_sent_away_for_long_before_okta_has_told_the_limit() {
+    let mut budget = Budget::new(RateLimit::default());
+    let latest = (0..1000)
+        .filter_map(|i| ask(&mut budget, &turn(Lane::New, &format!("n{i}"), "ns"), at(0)).err())
+        .max();
+    assert!(latest.unwrap() <= at(60), "{latest:?}");
+}
+
+#[test]
+fn one_request_too_many_at_a_time_holds_up_no_other() {
+    let mut budget = taught(100);
+    let refused = turn(Lane::New, "refused", "ns");
+    ask(&mut budget, &refused, at(0)).unwrap();
+    let too_many = told(0, 0, at(1));
+    budget.learn(Bucket::Apps, &too_many, at(1));
+    let again = budget.refused(Bucket::Apps, &refused, &too_many, at(1));
+    assert_eq!(
+        ask(&mut budget, &turn(Lane::New, "other", "ns"), at(1)),
+        Ok(())
+    );
+    assert!(again > at(1) && again < at(5), "{again}");
+    assert_eq!(ask(&mut budget, &refused, again), Ok(()));
+}
+
+#[test]
+fn the_time_until_all_are_served_is_foreseen() {
+    let mut budget = taught(100);
+    for i in 0..1036 {
+        let _ = ask(&mut budget, &turn(Lane::New, &format!("n{i}"), "ns"), at(0));
+    }
+    let level = budget.level(Bucket::Apps, at(0)).unwrap();
+    assert_eq!((level.limit, level.waiting), (100, 1000));
+    // Fourteen in this minute, and then fifty in each.
+    let minutes = level.clears_in.as_secs() / 60;
+    assert_eq!(minutes, 1 + (1000 - 14) / 50, "{level:?}");
 }

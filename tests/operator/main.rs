@@ -8,6 +8,7 @@ mod harness;
 mod helpers;
 mod issuers;
 mod lifecycle;
+mod limits;
 mod outages;
 mod process;
 mod secrecy;
