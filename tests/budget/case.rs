@@ -151,19 +151,23 @@ impl Figures {
                 "| Case | New | There | Minutes | Share used | 429 rate | 429 concurrency | Refreshes | Latest | Expired | Foreseen within |\n|---|---|---|---|---|---|---|---|---|---|---|"
             );
         });
+        let creates = |figure: String| match case.new {
+            0 => String::new(),
+            _ => figure,
+        };
         println!(
-            "| {} | {} | {} | {} | {} % | {} | {} | {} | {:.1} s | {} | {} % |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {:.1} s | {} | {} |",
             case.name,
             case.new,
             case.existing,
-            self.minutes,
-            self.used,
+            creates(self.minutes.to_string()),
+            creates(format!("{} %", self.used)),
             self.refused,
             self.crowded,
             self.refreshes,
             self.latest.as_secs_f64(),
             self.expired,
-            self.misjudged,
+            creates(format!("{} %", self.misjudged)),
         );
     }
 }

@@ -275,13 +275,14 @@ impl Simulation {
     fn published(&mut self, index: usize) {
         let now = self.now;
         let account = &mut self.accounts[index];
-        account.registered_at.get_or_insert(now);
-        if let Some(facts) = account.observed.token_facts() {
-            let late = at(now).duration_since(facts.life.refresh_at);
-            self.refreshes
-                .push(u64::try_from(late.as_millis()).unwrap_or(0));
-            self.expired += usize::from(at(now) >= facts.life.expires_at);
-        }
+        let Some(facts) = account.observed.token_facts() else {
+            account.registered_at.get_or_insert(now);
+            return;
+        };
+        let late = at(now).duration_since(facts.life.refresh_at);
+        self.refreshes
+            .push(u64::try_from(late.as_millis()).unwrap_or(0));
+        self.expired += usize::from(at(now) >= facts.life.expires_at);
     }
 
     fn absorb(&mut self, index: usize, step: &Step, effect: Effect) {
