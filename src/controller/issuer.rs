@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::runtime::{Admissions, Known, Look, Runtime};
+use super::server::Before;
 use super::signin::{self, Prepared};
 use super::{observe, report};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
@@ -131,17 +132,12 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
                 name: &name,
                 installation: &ctx.installation,
             };
-            super::server::look(
-                object,
-                &org,
-                identity,
-                &admissions,
-                created(object, before.as_ref()),
+            let seen = Before {
+                created: created(object, before.as_ref()),
                 confirmed,
-                known.as_ref().map(|k| k.view.as_ref()),
-                ctx,
-            )
-            .await // I/O
+                known: known.as_ref().map(|k| k.view.as_ref()),
+            };
+            super::server::look(object, &org, identity, &admissions, seen, ctx).await // I/O
         }
     };
     let counted_at = before

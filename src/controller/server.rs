@@ -21,16 +21,24 @@ const MAX_STEPS: usize = 24;
 /// Rules are read of this many policies at most.
 const MAX_POLICIES: usize = 32;
 
-/// Looks, repairs, and says what was found. What is `known` to be in order is
-/// not read again: then only the policies are, to see who is listed.
+/// What is known before a look.
+pub(super) struct Before<'a> {
+    /// What we created.
+    pub(super) created: CreatedObjects,
+    /// How many removals at once somebody confirmed.
+    pub(super) confirmed: Option<usize>,
+    /// What is in order and not read again: then only the policies are, to see
+    /// who is listed.
+    pub(super) known: Option<&'a ServerView>,
+}
+
+/// Looks, repairs, and says what was found.
 pub(super) async fn look(
     object: &OktaIssuer,
     org: &Org,
     identity: Identity<'_>,
     admissions: &Admissions,
-    created: CreatedObjects,
-    confirmed: Option<usize>,
-    known: Option<&ServerView>,
+    before: Before<'_>,
     ctx: &Context,
 ) -> Findings {
     let turn = Turn::of_operator(Lane::New, object.uid().unwrap_or_default());
@@ -39,16 +47,13 @@ pub(super) async fn look(
         org,
         identity,
         admissions,
-        created,
-        confirmed,
-        view: ServerView::default(),
+        created: before.created,
+        confirmed: before.confirmed,
+        view: before.known.cloned().unwrap_or_default(),
         turn,
         ctx,
     };
-    if let Some(known) = known {
-        look.view.clone_from(known);
-    }
-    match look.run(known.is_some()).await {
+    match look.run(before.known.is_some()).await {
         Ok(next) => Findings::seen(next, look.view, look.created),
         Err(error) => Findings::failed(error, look.view, look.created),
     }

@@ -26,7 +26,7 @@ const OPERATOR: &str = "operator";
 /// A request without an answer is given up after this long.
 const NO_ANSWER: u64 = 10_000;
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Create(usize),
     Suspend(usize),
