@@ -51,6 +51,7 @@ struct Inner {
     limit: Family<OrgBucket, Gauge>,
     remaining: Family<OrgBucket, Gauge>,
     waiting: Family<OrgBucket, Gauge>,
+    clears: Family<OrgBucket, Gauge>,
     refreshes: Family<Outcome, Counter>,
     first_token: Histogram,
     expiry: Family<Account, Gauge>,
@@ -87,6 +88,7 @@ impl Metrics {
             limit: Family::default(),
             remaining: Family::default(),
             waiting: Family::default(),
+            clears: Family::default(),
             refreshes: Family::default(),
             // A quarter of a second to over four hours.
             first_token: Histogram::new(exponential_buckets(0.25, 2.0, 17)),
@@ -130,8 +132,13 @@ impl Metrics {
         );
         r.register(
             "api_rate_limit_waiting",
-            "Callers that wait for their slot",
+            "Callers that wait for their turn",
             inner.waiting.clone(),
+        );
+        r.register(
+            "api_rate_limit_clear_seconds",
+            "Time until all who wait have had their turn",
+            inner.clears.clone(),
         );
         r.register(
             "token_requests",
@@ -222,6 +229,8 @@ impl Metrics {
             .set(level.remaining.into());
         let waiting = i64::try_from(level.waiting).unwrap_or(i64::MAX);
         self.0.waiting.get_or_create(&labels).set(waiting);
+        let clears = i64::try_from(level.clears_in.as_secs()).unwrap_or(i64::MAX);
+        self.0.clears.get_or_create(&labels).set(clears);
     }
 
     pub(crate) fn token_request(&self, outcome: &'static str) {

@@ -189,7 +189,7 @@ pub struct RateLimit {
     #[schemars(range(min = 1, max = 100))]
     pub share_percent: u8,
     /// Per cent of that share which only refreshes and revocations may use, 0
-    /// to 90.
+    /// to 90. What they leave of it others get towards the end of each minute.
     #[serde(default = "default_reserve")]
     #[schemars(range(min = 0, max = 90))]
     pub reserve_for_refresh_percent: u8,

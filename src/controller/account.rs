@@ -2,7 +2,6 @@
 //! → status. Every decision is in `plan`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -17,18 +16,17 @@ use super::step::{Run, StepError};
 use crate::api::conditions::Reason;
 use crate::api::{Neo4jServiceAccount, names as n};
 use crate::okta::Class;
+use crate::plan::again::{self, STALE, again};
 use crate::plan::desired::{Desired, account_ref};
 use crate::plan::observed::Observed;
-use crate::plan::schedule::{self, SAFETY_NET, until};
+use crate::plan::schedule::{self, until};
 use crate::plan::secret_meta::Slot;
 use crate::plan::status::{Outcome, next_status};
-use crate::plan::step::{Blocked, Next, Retry, Step};
+use crate::plan::step::{Blocked, Next, Step};
 use crate::plan::{self, Wish};
 
 /// No plan is longer; one that is has a flaw, and waiting is safer than going on.
 const MAX_STEPS: usize = 32;
-/// How soon to observe again what somebody else has just changed.
-const STALE: Duration = Duration::from_millis(200);
 
 /// Reconciles one account.
 pub(super) async fn reconcile(
@@ -140,7 +138,9 @@ async fn inner(
                 }
             }
             Err(error) => {
-                observed = observed.absorb_failure(&step);
+                if error.is_in_doubt() {
+                    observed = observed.absorb_failure(&step);
+                }
                 end = End::Failed(step, error);
                 break;
             }
@@ -156,6 +156,24 @@ enum End {
     Blocked(Blocked),
     Failed(Step, StepError),
     Unfinished,
+}
+
+impl End {
+    /// What it means for the next look.
+    fn kind(&self) -> again::End {
+        match self {
+            Self::Settled(wake) => again::End::Settled(*wake),
+            Self::Blocked(blocked) => again::End::Blocked(blocked.retry),
+            Self::Failed(_, StepError::Stale | StepError::Fenced(_)) | Self::Unfinished => {
+                again::End::OutOfDate
+            }
+            Self::Failed(_, StepError::Okta(error)) => match error.class {
+                Class::RateLimited { until, .. } => again::End::PutOff(until),
+                _ => again::End::Failed,
+            },
+            Self::Failed(..) => again::End::Failed,
+        }
+    }
 }
 
 /// Status, events, memory, and when to look again.
@@ -182,49 +200,17 @@ async fn finish(
         ctx.issuers.nudge();
         return Ok((Action::await_change(), "deleted"));
     }
-    let horizon = plan::horizon(&observed, now).unwrap_or(Timestamp::MAX);
-    let backoff = |failures: u32| {
-        schedule::retry_at(
-            now,
-            failures,
-            uid,
-            observed.token_facts().map(|t| t.life.expires_at),
-        )
-    };
-    let (outcome, wake, label) = match end {
-        End::Settled(wake) => {
-            ctx.backoff.reset(uid);
-            (Outcome::Settled, wake, "settled")
-        }
-        End::Blocked(blocked) => {
-            let wake = match blocked.retry {
-                Retry::At(at) => at,
-                Retry::Backoff => backoff(ctx.backoff.failed(uid)),
-                Retry::OnChange => {
-                    ctx.backoff.reset(uid);
-                    schedule::after(now, SAFETY_NET)
-                }
-            };
-            (Outcome::Blocked(blocked), wake, "blocked")
-        }
+    let again = again(end.kind(), ctx.backoff.failures(uid), uid, &observed, now);
+    ctx.backoff.set(uid, again.failures);
+    let (outcome, label) = match end {
+        End::Settled(_) => (Outcome::Settled, "settled"),
+        End::Blocked(blocked) => (Outcome::Blocked(blocked), "blocked"),
         End::Failed(_, StepError::Stale | StepError::Fenced(_)) | End::Unfinished => {
             // Nothing to say: what is known is out of date.
-            let pause = until(
-                now,
-                schedule::retry_at(now, ctx.backoff.failed(uid), uid, None),
-            )
-            .max(STALE);
             remember(ctx, &observed, remembered, Known::OutOfDate);
-            return Ok((Action::requeue(pause), "stale"));
+            return Ok((Action::requeue(until(now, again.at)), "stale"));
         }
         End::Failed(step, error) => {
-            let wake = match &error {
-                StepError::Okta(crate::okta::Error {
-                    class: Class::RateLimited { until, .. },
-                    ..
-                }) => *until,
-                _ => backoff(ctx.backoff.failed(uid)),
-            };
             if let StepError::Okta(refused) = &error
                 && matches!(refused.class, Class::Unauthorized | Class::Forbidden)
             {
@@ -236,14 +222,13 @@ async fn finish(
                     reason: error.reason(),
                     message: error.message(),
                 },
-                wake,
                 error.class(),
             )
         }
     };
     let settled = outcome == Outcome::Settled;
     let known = if settled { Known::Settled } else { Known::Open };
-    let wake = wake.min(horizon).max(now);
+    let wake = again.at;
     let status = next_status(object.status.as_ref(), desired, &observed, &outcome, now);
     let current = remembered.object.clone();
     let current = current.as_deref().unwrap_or(object);

@@ -19,6 +19,19 @@ impl Backoff {
         *count
     }
 
+    /// How many failures in a row there were.
+    pub(super) fn failures(&self, uid: &str) -> u32 {
+        lock(&self.0).get(uid).copied().unwrap_or(0)
+    }
+
+    /// How many there are now.
+    pub(super) fn set(&self, uid: &str, failures: u32) {
+        if failures == 0 {
+            return self.reset(uid);
+        }
+        lock(&self.0).insert(uid.to_owned(), failures);
+    }
+
     /// A success, or the object is gone.
     pub(super) fn reset(&self, uid: &str) {
         lock(&self.0).remove(uid);

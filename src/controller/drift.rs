@@ -155,11 +155,7 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) -> 
         None => kept(org, host, ctx).await.unwrap_or_else(begin),
     };
     keep(host, followed, ctx).await;
-    let turn = Turn {
-        lane: Lane::Drift,
-        key: format!("log/{host}"),
-        namespace: String::new(),
-    };
+    let turn = Turn::of_operator(Lane::Drift, format!("log/{host}"));
     let mut server_changed = false;
     for _ in 0..PAGES {
         let page = match org.read_log(&cursor, drift::FILTER, &turn).await {

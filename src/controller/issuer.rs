@@ -12,7 +12,8 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
-use super::runtime::{Admissions, Look, Runtime};
+use super::runtime::{Admissions, Known, Look, Runtime};
+use super::server::Before;
 use super::signin::{self, Prepared};
 use super::{drift, observe, orphans, report};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
@@ -123,6 +124,18 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             // Further off only when the clock was ahead and was set right.
             && l.until <= schedule::after(now, LOOK)
     });
+    // Who comes and goes changes nothing about the server, and under a burst a
+    // whole look would hold up everybody who waits to be listed.
+    let known = last
+        .filter(|l| {
+            same.is_none()
+                && !server_changed
+                && l.generation == generation
+                && l.confirmed == confirmed
+        })
+        .and_then(|l| l.known.clone())
+        .filter(|k| now < k.until && k.until <= schedule::after(now, LOOK))
+        .filter(|_| !admissions.take_doubt());
     let looked = same.is_none();
     let mut findings = match (same, signed_out.clone()) {
         (Some(look), _) => look.findings.clone(),
@@ -134,16 +147,12 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
                 name: &name,
                 installation: &ctx.installation,
             };
-            super::server::look(
-                object,
-                &org,
-                identity,
-                &admissions,
-                created(object, before.as_ref()),
+            let seen = Before {
+                created: created(object, before.as_ref()),
                 confirmed,
-                ctx,
-            )
-            .await // I/O
+                known: known.as_ref().map(|k| k.view.as_ref()),
+            };
+            super::server::look(object, &org, identity, &admissions, seen, ctx).await // I/O
         }
     };
     let counted_at = before
@@ -180,8 +189,19 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         (None, _, Some(_)) => schedule::retry_at(now, ctx.issuer_backoff.failed(&uid), &uid, None),
         (None, _, None) => {
             ctx.issuer_backoff.reset(&uid);
-            schedule::after(now, LOOK)
+            known
+                .as_ref()
+                .map_or(schedule::after(now, LOOK), |k| k.until)
         }
+    };
+    let known = match (same, findings.in_order(), &findings.failure) {
+        (Some(look), ..) => look.known.clone(),
+        (None, Some(view), _) => Some(Known {
+            until: until_then,
+            view: Arc::new(view.clone()),
+        }),
+        (None, None, Some(Class::RateLimited { .. })) => known,
+        (None, None, _) => None,
     };
     let counted_at = if count && findings.accounts != told {
         now
@@ -202,6 +222,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
             look: Look {
                 findings: findings.clone(),
                 at: same.map_or(now, |look| look.at),
+                known,
                 until: until_then,
                 generation,
                 confirmed,

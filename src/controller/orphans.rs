@@ -86,11 +86,7 @@ async fn through(
     confirmed: Option<usize>,
     ctx: &Context,
 ) -> Result<Found, Error> {
-    let turn = Turn {
-        lane: Lane::Drift,
-        key: format!("orphans/{}", org.host()),
-        namespace: String::new(),
-    };
+    let turn = Turn::of_operator(Lane::Drift, format!("orphans/{}", org.host()));
     let mut candidates = Vec::new();
     org.each_app(&turn, |app| {
         let orphan = Orphan::read(app, &ctx.installation);

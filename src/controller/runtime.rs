@@ -12,6 +12,7 @@ use crate::api::OktaIssuerSpec;
 use crate::api::conditions::Reason;
 use crate::okta::Org;
 use crate::plan::desired::IssuerFacts;
+use crate::plan::issuer::ServerView;
 use crate::plan::issuer_status::Findings;
 use crate::plan::schedule;
 use crate::sync::lock;
@@ -45,6 +46,8 @@ pub(super) struct Look {
     pub(super) findings: Findings,
     /// When it was made.
     pub(super) at: Timestamp,
+    /// What need not be read again to list a client.
+    pub(super) known: Option<Known>,
     /// Good until this instant.
     pub(super) until: Timestamp,
     pub(super) generation: i64,
@@ -52,6 +55,14 @@ pub(super) struct Look {
     pub(super) leaving: BTreeSet<String>,
     /// When the count of accounts was last told; it moves once a minute.
     pub(super) counted_at: Timestamp,
+}
+
+/// An authorization server that was seen in order.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// Good until this instant.
+    pub(super) until: Timestamp,
+    pub(super) view: Arc<ServerView>,
 }
 
 /// All issuers in operation, by name.
@@ -167,6 +178,8 @@ struct Lists {
     listed: BTreeSet<String>,
     waiting: BTreeSet<String>,
     leaving: BTreeSet<String>,
+    /// Okta refused somebody since the last look.
+    doubted: bool,
 }
 
 impl Admissions {
@@ -192,7 +205,14 @@ impl Admissions {
 
     /// Okta refuses the client: whatever we believed, look again.
     pub(super) fn doubt(&self) {
-        lock(&self.0).listed.clear();
+        let mut lists = lock(&self.0);
+        lists.listed.clear();
+        lists.doubted = true;
+    }
+
+    /// Whether there was a doubt; then a look has to be a whole one.
+    pub(super) fn take_doubt(&self) -> bool {
+        std::mem::take(&mut lock(&self.0).doubted)
     }
 
     /// Who waits and who leaves.

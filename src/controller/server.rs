@@ -21,33 +21,39 @@ const MAX_STEPS: usize = 24;
 /// Rules are read of this many policies at most.
 const MAX_POLICIES: usize = 32;
 
+/// What is known before a look.
+pub(super) struct Before<'a> {
+    /// What we created.
+    pub(super) created: CreatedObjects,
+    /// How many removals at once somebody confirmed.
+    pub(super) confirmed: Option<usize>,
+    /// What is in order and not read again: then only the policies are, to see
+    /// who is listed.
+    pub(super) known: Option<&'a ServerView>,
+}
+
 /// Looks, repairs, and says what was found.
 pub(super) async fn look(
     object: &OktaIssuer,
     org: &Org,
     identity: Identity<'_>,
     admissions: &Admissions,
-    created: CreatedObjects,
-    confirmed: Option<usize>,
+    before: Before<'_>,
     ctx: &Context,
 ) -> Findings {
-    let turn = Turn {
-        lane: Lane::New,
-        key: object.uid().unwrap_or_default(),
-        namespace: String::new(),
-    };
+    let turn = Turn::of_operator(Lane::New, object.uid().unwrap_or_default());
     let mut look = Look {
         object,
         org,
         identity,
         admissions,
-        created,
-        confirmed,
-        view: ServerView::default(),
+        created: before.created,
+        confirmed: before.confirmed,
+        view: before.known.cloned().unwrap_or_default(),
         turn,
         ctx,
     };
-    match look.run().await {
+    match look.run(before.known.is_some()).await {
         Ok(next) => Findings::seen(next, look.view, look.created),
         Err(error) => Findings::failed(error, look.view, look.created),
     }
@@ -66,8 +72,11 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn run(&mut self) -> Result<IssuerNext, Error> {
-        self.observe().await?;
+    async fn run(&mut self, known: bool) -> Result<IssuerNext, Error> {
+        if !known {
+            self.observe().await?;
+        }
+        self.observe_policies().await?;
         for _ in 0..MAX_STEPS {
             let edits = self.edits();
             let next = issuer::next(
@@ -115,6 +124,15 @@ impl Look<'_> {
         };
         self.view.scopes = self.org.list_parts(&id, Part::Scopes, &self.turn).await?;
         self.view.claims = self.org.list_parts(&id, Part::Claims, &self.turn).await?;
+        Ok(())
+    }
+
+    /// The policies, and the rules of those whose rules are not known.
+    async fn observe_policies(&mut self) -> Result<(), Error> {
+        let wanted = &self.object.spec.authorization_server;
+        let Some(id) = self.server_id() else {
+            return Ok(());
+        };
         self.view.policies = self.org.list_parts(&id, Part::Policies, &self.turn).await?;
         let ours: BTreeSet<String> = our_policies(self.identity, &self.created, &self.view)
             .into_iter()
@@ -129,6 +147,9 @@ impl Look<'_> {
             .take(MAX_POLICIES)
             .collect();
         for policy in wanted {
+            if self.view.rules.iter().any(|(of, _)| *of == policy) {
+                continue;
+            }
             let rules = self.org.list_rules(&id, &policy, &self.turn).await?;
             self.view.rules.push((policy, rules));
         }

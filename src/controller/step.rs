@@ -10,7 +10,6 @@ use crate::api::conditions::Reason;
 use crate::okta::budget::Turn;
 use crate::okta::{self, Class};
 use crate::plan::desired::Desired;
-use crate::plan::lane::lane;
 use crate::plan::observed::Observed;
 use crate::plan::step::{Effect, Step};
 
@@ -79,6 +78,14 @@ impl StepError {
         }
     }
 
+    /// Whether the step may have been carried out for all that.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Okta(error) => error.is_in_doubt(),
+            Self::Stale | Self::Kubernetes(_) | Self::Fenced(_) | Self::Broken(_) => true,
+        }
+    }
+
     /// A stable word for metrics.
     pub(super) fn class(&self) -> &'static str {
         match self {
@@ -119,11 +126,7 @@ impl Run<'_> {
         observed: &Observed,
     ) -> Result<Effect, StepError> {
         self.ctx.settings.fence.pass()?;
-        let turn = Turn {
-            lane: lane(self.desired, observed, self.ctx.now()),
-            key: self.desired.account.uid.clone(),
-            namespace: self.desired.account.namespace.clone(),
-        };
+        let turn = Turn::of(self.desired, observed, self.ctx.now());
         match step {
             Step::AddFinalizer
             | Step::RemoveFinalizer

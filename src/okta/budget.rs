@@ -3,16 +3,23 @@
 //! permit or an instant of its own to come back at, so that ten thousand
 //! waiting accounts do not wake together.
 //!
-//! Okta counts per bucket in windows of about a minute (`X-Rate-Limit-*`).
+//! Okta counts per bucket in windows of about a minute (`X-Rate-Limit-*`);
+//! [`window`](super::window) counts along, [`queue`](super::queue) says whose
+//! turn it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::queue::{Place, Queue};
+pub use super::told::Told;
+use super::window::{self, Rolled, Window, percent};
 use crate::api::RateLimit;
-use crate::plan::lane::Lane;
-use crate::plan::schedule::after;
+use crate::plan::desired::Desired;
+use crate::plan::lane::{Lane, lane};
+use crate::plan::observed::Observed;
+use crate::plan::schedule::{after, until};
 
 /// The buckets that we draw on (Okta, "Rate limits", by route template).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,17 +84,48 @@ pub struct Turn {
     pub lane: Lane,
     /// The account's uid (or any other name of the caller).
     pub key: String,
-    /// The namespace; each gets its part of a window.
+    /// Namespaces take turns.
     pub namespace: String,
+    /// When the token that is out expires.
+    pub expires_at: Option<Timestamp>,
 }
 
-const WINDOW: Duration = Duration::from_secs(60);
-/// A caller that does not come back within this time has lost its slot.
-const LOST: Duration = Duration::from_secs(120);
+impl Turn {
+    /// The turn of an account's next request.
+    #[must_use]
+    pub fn of(desired: &Desired, observed: &Observed, now: Timestamp) -> Self {
+        Self {
+            lane: lane(desired, observed, now),
+            key: desired.account.uid.clone(),
+            namespace: desired.account.namespace.clone(),
+            expires_at: observed.token_facts().map(|t| t.life.expires_at),
+        }
+    }
 
-/// In this many of the next windows a slot may be taken from somebody else;
-/// later ones are for whoever comes first.
-const CONTESTED: i64 = 8;
+    /// The turn of something that belongs to no namespace.
+    #[must_use]
+    pub fn of_operator(lane: Lane, key: String) -> Self {
+        Self {
+            lane,
+            key,
+            namespace: String::new(),
+            expires_at: None,
+        }
+    }
+
+    /// What tokens that are due are ordered by.
+    pub(super) fn expiry(&self) -> Option<Timestamp> {
+        (self.lane == Lane::Expiring).then(|| self.expires_at.unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// Nobody is told to come back later than this: limits are raised, and who is
+/// ahead may leave.
+const HORIZON: Duration = Duration::from_secs(1200);
+/// As above, while Okta has not told the limit.
+const FIRST_HORIZON: Duration = Duration::from_secs(60);
+/// Past the end of a window, so that it is over for whoever comes then.
+const MARGIN: Duration = Duration::from_millis(50);
 
 /// All buckets of one org.
 #[derive(Debug)]
@@ -103,29 +141,16 @@ pub struct Level {
     pub limit: u32,
     /// Of those, how many Okta said are left.
     pub remaining: u32,
-    /// Callers that wait for their slot.
+    /// Callers that wait for their turn.
     pub waiting: usize,
+    /// How long until all of them have had it.
+    pub clears_in: Duration,
 }
 
 #[derive(Debug)]
 struct State {
-    limit: u32,
-    /// What Okta says is left in this window, less what we sent since.
-    remaining: Option<u32>,
-    used: u32,
-    window_end: Timestamp,
-    closed_until: Timestamp,
-    waiting: HashMap<String, Slot>,
-    /// Slots taken in future windows, by the window's number from now.
-    windows: BTreeMap<i64, Vec<String>>,
-}
-
-#[derive(Clone, Debug)]
-struct Slot {
-    at: Timestamp,
-    window: i64,
-    lane: Lane,
-    namespace: String,
+    window: Window,
+    queue: Queue,
 }
 
 impl Budget {
@@ -143,7 +168,8 @@ impl Budget {
         self.share = share;
     }
 
-    /// A permit for one request now.
+    /// A permit for one request now. Whoever gets one says [`Self::returned`]
+    /// afterwards, whatever came of it.
     ///
     /// # Errors
     /// The instant at which to come back.
@@ -155,67 +181,58 @@ impl Budget {
     ) -> Result<(), Timestamp> {
         let share = self.share;
         let state = self.state(bucket, now);
-        state.roll(now);
-        let cap = state.cap(share, turn.lane);
-        let mine = state.waiting.get(&turn.key).cloned();
-        if let Some(slot) = mine.as_ref().filter(|slot| slot.at > now) {
-            return Err(slot.at);
-        }
-        let free = state.free(cap);
-        // Those whose slot has come and who are about to ask keep their place.
-        let ahead = if mine.is_some() {
-            0
-        } else {
-            state.due(turn.lane, now)
-        };
-        if now >= state.closed_until && free > ahead {
-            state.release(&turn.key);
-            state.used += 1;
-            state.remaining = state.remaining.map(|r| r.saturating_sub(1));
+        let place = state.queue.place(turn);
+        if state.may_go(place, turn.lane, share, now) {
+            state.queue.remove(&turn.key);
+            state.window.send();
             return Ok(());
         }
-        state.release(&turn.key);
-        Err(state.assign(turn, cap, now))
+        let at = state.comes_back(place, turn.lane, share, now);
+        state.queue.wait(turn, place, at);
+        Err(at)
     }
 
-    /// Learns from the headers of an answer.
-    pub fn learn(
+    /// A request that had a permit is answered, or never will be.
+    pub fn returned(&mut self, bucket: Bucket) {
+        if let Some(state) = self.buckets.get_mut(&bucket) {
+            state.window.returned();
+        }
+    }
+
+    /// Learns from the headers of an answer, before its permit is returned.
+    pub fn learn(&mut self, bucket: Bucket, told: &Told, now: Timestamp) {
+        self.state(bucket, now).window.learn(told, now);
+    }
+
+    /// Okta refused with 429. The caller keeps its turn; the instant is its own
+    /// to come back at.
+    pub fn refused(
         &mut self,
         bucket: Bucket,
-        limit: u32,
-        remaining: u32,
-        reset: Timestamp,
+        turn: &Turn,
+        told: &Told,
         now: Timestamp,
-    ) {
+    ) -> Timestamp {
+        let share = self.share;
         let state = self.state(bucket, now);
-        state.roll(now);
-        // A limit of 0 belongs to a concurrency refusal and says nothing here.
-        if limit == 0 {
-            return;
+        let place = state.queue.front(turn);
+        let pause = told.come_back(now);
+        if told.is_of_concurrency() {
+            // Of this one request: the rate of all others is as good as before.
+            let at = after(now, until(now, pause).mul_f64(0.5 + place.spread()));
+            state.queue.wait(turn, place, at);
+            return at;
         }
-        state.limit = limit;
-        if reset > now && reset <= after(now, WINDOW * 2) {
-            if state.window_end != reset && state.remaining.is_none() {
-                state.window_end = reset;
-            }
-            state.remaining = Some(
-                state
-                    .remaining
-                    .map_or(remaining, |known| known.min(remaining)),
-            );
-        }
-    }
-
-    /// Okta refused with 429: nothing more before `until`.
-    pub fn close(&mut self, bucket: Bucket, until: Timestamp, now: Timestamp) {
-        let state = self.state(bucket, now);
-        state.closed_until = state.closed_until.max(until);
+        state.window.closed_until = pause.max(state.window.closed_until);
+        let at = state.comes_back(place, turn.lane, share, now);
+        state.queue.wait(turn, place, at);
+        at
     }
 
     /// Somebody will not come back.
     pub fn forget(&mut self, key: &str) {
         for state in self.buckets.values_mut() {
-            state.release(key);
+            state.queue.remove(key);
         }
     }
 
@@ -225,210 +242,89 @@ impl Budget {
         let limit = self
             .buckets
             .get(&bucket)
-            .map_or(bucket.initial(), |state| state.limit);
+            .map_or(bucket.initial(), |state| state.window.limit);
         percent(limit, self.share.share_percent)
     }
 
     /// What metrics show.
     #[must_use]
-    pub fn level(&self, bucket: Bucket) -> Option<Level> {
+    pub fn level(&self, bucket: Bucket, now: Timestamp) -> Option<Level> {
         let state = self.buckets.get(&bucket)?;
+        let waiting = state.queue.len();
+        let clears_in = match waiting {
+            0 => Duration::ZERO,
+            _ => until(
+                now,
+                state.turn_comes(waiting - 1, Lane::Drift, self.share, now),
+            ),
+        };
         Some(Level {
-            limit: state.limit,
-            remaining: state.remaining.unwrap_or(state.limit),
-            waiting: state.waiting.len(),
+            limit: state.window.limit,
+            remaining: state.window.remaining(),
+            waiting,
+            clears_in,
         })
     }
 
     fn state(&mut self, bucket: Bucket, now: Timestamp) -> &mut State {
-        self.buckets.entry(bucket).or_insert_with(|| State {
-            limit: bucket.initial(),
-            remaining: None,
-            used: 0,
-            window_end: after(now, WINDOW),
-            closed_until: Timestamp::MIN,
-            waiting: HashMap::new(),
-            windows: BTreeMap::new(),
-        })
+        let state = self.buckets.entry(bucket).or_insert_with(|| State {
+            window: Window::new(bucket.initial(), now),
+            queue: Queue::default(),
+        });
+        state.roll(now);
+        state
     }
 }
 
 impl State {
     fn roll(&mut self, now: Timestamp) {
-        if self.window_end > after(now, WINDOW * 3) {
-            // The clock was ahead and was set right: no instant of ours holds.
-            self.closed_until = Timestamp::MIN;
-            self.waiting.clear();
-            self.windows.clear();
-        } else if now < self.window_end {
-            return;
-        }
-        self.window_end = after(now, WINDOW);
-        self.used = 0;
-        self.remaining = None;
-        let lost: Vec<String> = self
-            .windows
-            .range(..number(now))
-            .flat_map(|(_, keys)| keys.iter())
-            .filter(|key| {
-                self.waiting
-                    .get(*key)
-                    .is_some_and(|slot| after(slot.at, LOST) < now)
-            })
-            .cloned()
-            .collect();
-        for key in lost {
-            self.release(&key);
+        match self.window.roll(now) {
+            Rolled::No => {}
+            Rolled::On => self.queue.drop_lost(now),
+            Rolled::Back => self.queue.clear(),
         }
     }
 
-    /// Requests that a lane may have in one window.
-    fn cap(&self, share: RateLimit, lane: Lane) -> u32 {
-        let ours = percent(self.limit, share.share_percent).max(1);
-        let reserve = percent(ours, share.reserve_for_refresh_percent);
-        if lane.may_use_reserve() {
-            ours
+    /// Whether this window has room for the caller beside those who were told to
+    /// come in it and go first.
+    fn may_go(&self, place: Place, lane: Lane, share: RateLimit, now: Timestamp) -> bool {
+        let held_back = self.window.held_back(share, lane, now);
+        let room = self.window.free(share, now).saturating_sub(held_back) as usize;
+        now >= self.window.closed_until && room > self.queue.expected(place, self.window.ends, room)
+    }
+
+    /// When a caller that may not go now shall ask again.
+    fn comes_back(&self, place: Place, lane: Lane, share: RateLimit, now: Timestamp) -> Timestamp {
+        let horizon = if self.window.is_known() {
+            HORIZON
         } else {
-            ours.saturating_sub(reserve).max(1)
-        }
-    }
-
-    /// How many of `cap` are left in this window; others may have eaten theirs.
-    fn free(&self, cap: u32) -> usize {
-        let ours = cap.saturating_sub(self.used);
-        self.remaining.map_or(ours, |left| ours.min(left)) as usize
-    }
-
-    /// Callers of the same or a more urgent lane whose slot has come.
-    fn due(&self, lane: Lane, now: Timestamp) -> usize {
-        self.windows
-            .range(..=number(now))
-            .flat_map(|(_, keys)| keys)
-            .filter_map(|key| self.waiting.get(key))
-            .filter(|slot| slot.at <= now && slot.lane <= lane)
-            .count()
-    }
-
-    fn release(&mut self, key: &str) {
-        if let Some(slot) = self.waiting.remove(key)
-            && let Some(keys) = self.windows.get_mut(&slot.window)
-        {
-            keys.retain(|k| k != key);
-            if keys.is_empty() {
-                self.windows.remove(&slot.window);
-            }
-        }
-    }
-
-    /// A slot in the first window with room, or in the place of a caller that is
-    /// less urgent or whose namespace holds more of that window.
-    fn assign(&mut self, turn: &Turn, cap: u32, now: Timestamp) -> Timestamp {
-        let first = number(self.window_end.max(self.closed_until));
-        for window in first..first + CONTESTED {
-            let taken = self.windows.get(&window).map_or(0, Vec::len);
-            if taken < cap as usize {
-                return self.put(turn, window, taken, cap, now);
-            }
-            if let Some(victim) = self.victim(turn, window) {
-                let slot = self.waiting.get(&victim).cloned();
-                self.release(&victim);
-                let at = self.put(turn, window, taken - 1, cap, now);
-                if let Some(slot) = slot {
-                    let moved = Turn {
-                        lane: slot.lane,
-                        key: victim,
-                        namespace: slot.namespace,
-                    };
-                    self.assign_behind(&moved, window + 1, cap, now);
-                }
-                return at;
-            }
-        }
-        self.assign_behind(turn, first + CONTESTED, cap, now)
-    }
-
-    fn assign_behind(&mut self, turn: &Turn, from: i64, cap: u32, now: Timestamp) -> Timestamp {
-        let mut window = from;
-        while self.windows.get(&window).map_or(0, Vec::len) >= cap as usize {
-            window += 1;
-        }
-        let taken = self.windows.get(&window).map_or(0, Vec::len);
-        self.put(turn, window, taken, cap, now)
-    }
-
-    fn put(
-        &mut self,
-        turn: &Turn,
-        window: i64,
-        position: usize,
-        cap: u32,
-        now: Timestamp,
-    ) -> Timestamp {
-        // Spread over the window, so that they do not all wake at its start.
-        let share = WINDOW.mul_f64(position as f64 / f64::from(cap.max(1)));
-        let start = start(window)
-            .max(now)
-            .max(self.window_end)
-            .max(self.closed_until);
-        let at = after(
-            start,
-            share.min(WINDOW - Duration::from_secs(1)) + Duration::from_millis(50),
-        );
-        let slot = Slot {
-            at,
-            window,
-            lane: turn.lane,
-            namespace: turn.namespace.clone(),
+            FIRST_HORIZON
         };
-        self.waiting.insert(turn.key.clone(), slot);
-        self.windows
-            .entry(window)
-            .or_default()
-            .push(turn.key.clone());
-        at
+        let windows = 2 + horizon.as_secs() / window::LENGTH.as_secs();
+        let enough = self.window.ours(share) as usize * windows as usize;
+        let at = self.turn_comes(self.queue.ahead(place, enough), lane, share, now);
+        // Spread, as those beyond it may have come all at once.
+        at.min(after(now, horizon.mul_f64(0.5 + 0.5 * place.spread())))
+            .max(after(now, MARGIN))
     }
 
-    /// Whose place in `window` the caller may take.
-    fn victim(&self, turn: &Turn, window: i64) -> Option<String> {
-        let keys = self.windows.get(&window)?;
-        let slots = || {
-            keys.iter()
-                .filter_map(|key| Some((key, self.waiting.get(key)?)))
-        };
-        if let Some((key, _)) = slots()
-            .filter(|(_, s)| s.lane > turn.lane)
-            .max_by_key(|(_, s)| s.lane)
-        {
-            return Some(key.clone());
+    /// The turn of a caller with so many before it.
+    fn turn_comes(&self, ahead: usize, lane: Lane, share: RateLimit, now: Timestamp) -> Timestamp {
+        let window = &self.window;
+        let opens = now.max(window.closed_until);
+        let mut ahead = ahead as f64;
+        if opens < window.ends {
+            let free = f64::from(window.free(share, now));
+            if ahead < free {
+                let step = until(opens, window.ends).div_f64(free);
+                let left = (free - ahead) as u32 - 1;
+                return after(opens, step.mul_f64(ahead)).max(window.opens(share, lane, left, now));
+            }
+            ahead -= free;
         }
-        let mut held: HashMap<&str, usize> = HashMap::new();
-        for (_, slot) in slots().filter(|(_, s)| s.lane == turn.lane) {
-            *held.entry(&slot.namespace).or_default() += 1;
-        }
-        let mine = held.get(turn.namespace.as_str()).copied().unwrap_or(0);
-        let (heaviest, most) = held
-            .into_iter()
-            .max_by_key(|(name, count)| (*count, *name))?;
-        (most > mine + 1).then_some(())?;
-        slots()
-            .filter(|(_, s)| s.lane == turn.lane && s.namespace == heaviest)
-            .max_by_key(|(_, s)| s.at)
-            .map(|(key, _)| key.clone())
+        let step = window::LENGTH.div_f64(f64::from(window.ours(share)));
+        after(opens.max(window.ends), MARGIN + step.mul_f64(ahead))
     }
-}
-
-/// `part` per cent of `whole`, whatever an answer's header says.
-fn percent(whole: u32, part: u8) -> u32 {
-    u32::try_from(u64::from(whole) * u64::from(part) / 100).unwrap_or(u32::MAX)
-}
-
-/// Windows are numbered by minutes since the epoch.
-fn number(at: Timestamp) -> i64 {
-    at.as_second().div_euclid(60)
-}
-
-fn start(window: i64) -> Timestamp {
-    Timestamp::from_second(window.saturating_mul(60)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -63,6 +63,13 @@ pub struct Error {
 }
 
 impl Error {
+    /// Whether Okta may have carried out the request for all that. One that the
+    /// rate limit holds back was not sent, or not looked at.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        !matches!(self.class, Class::RateLimited { .. })
+    }
+
     pub(super) fn transient(message: impl Into<String>) -> Self {
         Self {
             class: Class::Transient,

@@ -1,56 +1,27 @@
 //! What the headers of Okta's answers teach: limits, the clock, the next page,
 //! when to come back after a refusal.
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, LINK};
 use url::Url;
 
-use super::budget::{Bucket, Turn};
+use super::budget::{Bucket, Told, Turn};
 use super::error::{Class, Error};
-use super::http::{CONCURRENCY_PAUSE, Org};
+use super::http::Org;
 use crate::sync::lock;
 
 impl Org {
     pub(super) fn learn(&self, headers: &HeaderMap, bucket: Bucket, now: Timestamp) {
-        let date = headers
-            .get(DATE)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| httpdate::parse_http_date(v).ok());
-        let okta_now = date.and_then(|d| Timestamp::try_from(d).ok());
-        // What something else says in Okta's place is not Okta's time.
-        if let Some(okta_now) = okta_now
-            && request_id(headers).is_some()
-        {
+        let told = told(headers);
+        if let Some(okta_now) = told.date {
             let skew = okta_now.as_millisecond() - now.as_millisecond();
             // The header has whole seconds: within one of them there is no skew.
             let skew = if (-1000..=0).contains(&skew) { 0 } else { skew };
             self.skew_ms
                 .store(skew, std::sync::atomic::Ordering::Relaxed);
         }
-        let number = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|v| v.to_str().ok()?.parse::<i64>().ok())
-        };
-        if let (Some(limit), Some(remaining), Some(reset)) = (
-            number("x-rate-limit-limit"),
-            number("x-rate-limit-remaining"),
-            number("x-rate-limit-reset"),
-        ) {
-            let limit = u32::try_from(limit).unwrap_or(0);
-            let remaining = u32::try_from(remaining).unwrap_or(0);
-            let reset = self.in_our_time(reset, okta_now, now);
-            lock(&self.limits.budget).learn(bucket, limit, remaining, reset, now);
-            self.report_level(bucket);
-        }
-    }
-
-    /// Okta's Reset is on Okta's clock; its Date tells the difference.
-    fn in_our_time(&self, reset: i64, okta_now: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        let base = okta_now.unwrap_or(now);
-        let pause = reset.saturating_sub(base.as_second()).clamp(0, 600);
-        now.checked_add(SignedDuration::from_secs(pause + 1))
-            .unwrap_or(now)
+        lock(&self.limits.budget).learn(bucket, &told, now);
+        self.report_level(bucket);
     }
 
     pub(super) fn too_many(
@@ -60,23 +31,7 @@ impl Org {
         turn: &Turn,
         now: Timestamp,
     ) -> Error {
-        let number = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|v| v.to_str().ok()?.parse::<i64>().ok())
-        };
-        let concurrency = number("x-rate-limit-limit") == Some(0);
-        let date = headers
-            .get(DATE)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| httpdate::parse_http_date(v).ok());
-        let until = match number("x-rate-limit-reset") {
-            Some(reset) if !concurrency => {
-                self.in_our_time(reset, date.and_then(|d| Timestamp::try_from(d).ok()), now)
-            }
-            _ => crate::plan::schedule::after(now, CONCURRENCY_PAUSE),
-        };
-        lock(&self.limits.budget).close(bucket, until, now);
+        let until = lock(&self.limits.budget).refused(bucket, turn, &told(headers), now);
         let id = request_id(headers);
         if let Some(id) = &id {
             let mut retries = lock(&self.retries);
@@ -119,6 +74,22 @@ impl Org {
             }),
             next => Ok(next),
         }
+    }
+}
+
+fn told(headers: &HeaderMap) -> Told {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let number = |name: &str| text(name)?.parse::<i64>().ok();
+    let count = |name: &str| Some(u32::try_from(number(name)?).unwrap_or(0));
+    Told {
+        limit: count("x-rate-limit-limit"),
+        remaining: count("x-rate-limit-remaining"),
+        reset: number("x-rate-limit-reset"),
+        // What something else says in Okta's place is not Okta's time.
+        date: request_id(headers)
+            .and_then(|_| text(DATE.as_str()))
+            .and_then(|v| httpdate::parse_http_date(v).ok())
+            .and_then(|d| Timestamp::try_from(d).ok()),
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -22,9 +21,6 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::drift::Recent;
 use crate::sync::lock;
-
-/// How long to stay away after a concurrency refusal, whose Reset is a guess.
-pub(super) const CONCURRENCY_PAUSE: Duration = Duration::from_secs(2);
 
 /// An Okta org and our sign-in there.
 #[derive(Debug)]
@@ -48,6 +44,21 @@ pub struct Org {
     pub(super) refused: Mutex<BTreeMap<Right, (Timestamp, String)>>,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
+}
+
+/// Leave to send one request; returned when its answer was learnt from, and
+/// also when the wait for that is given up.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped at once counts as answered"]
+pub(super) struct Permit<'a> {
+    org: &'a Org,
+    bucket: Bucket,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        lock(&self.org.limits.budget).returned(self.bucket);
+    }
 }
 
 /// A management request.
@@ -195,7 +206,7 @@ impl Org {
 
     /// Publishes the level of a bucket.
     pub(super) fn report_level(&self, bucket: Bucket) {
-        let level = lock(&self.limits.budget).level(bucket);
+        let level = lock(&self.limits.budget).level(bucket, self.clock.now());
         if let Some(level) = level {
             let host = self.base.host_str().unwrap_or_default();
             self.metrics.budget(host, bucket.as_str(), level);
@@ -211,10 +222,11 @@ impl Org {
     }
 
     /// Takes a permit or fails with the instant to come back at.
-    pub(super) fn permit(&self, bucket: Bucket, turn: &Turn) -> Result<(), Error> {
+    pub(super) fn permit(&self, bucket: Bucket, turn: &Turn) -> Result<Permit<'_>, Error> {
         lock(&self.limits.budget)
             .reserve(bucket, turn, self.clock.now())
-            .map_err(Error::deferred)
+            .map_err(Error::deferred)?;
+        Ok(Permit { org: self, bucket })
     }
 
     /// Sends a management request.
@@ -255,7 +267,7 @@ impl Org {
         headers: HeaderMap,
         turn: &Turn,
     ) -> Result<Answer, Error> {
-        self.permit(request.bucket, turn)?;
+        let _permit = self.permit(request.bucket, turn)?;
         let mut builder = self
             .http
             .request(request.method.clone(), url)

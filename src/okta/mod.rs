@@ -13,11 +13,14 @@ mod http;
 pub mod jose;
 pub mod limits;
 mod logs;
+mod queue;
 mod rights;
 mod servers;
 mod service_app;
 mod signin;
 mod token;
+mod told;
+mod window;
 
 pub use error::{Class, Error};
 pub use http::Org;

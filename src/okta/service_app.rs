@@ -232,12 +232,8 @@ impl ServiceApp {
             ),
             ("client_assertion", assertion.expose_secret()),
         ];
-        let turn = Turn {
-            lane: Lane::Revocation,
-            key: format!("operator {}", self.client_id),
-            namespace: String::new(),
-        };
-        org.permit(Bucket::OrgToken, &turn)?;
+        let turn = Turn::of_operator(Lane::Revocation, format!("operator {}", self.client_id));
+        let _permit = org.permit(Bucket::OrgToken, &turn)?;
         let builder = org
             .http
             .post(url)

@@ -118,7 +118,7 @@ impl Org {
                 form.push(("client_assertion", assertion.expose_secret()));
             }
         }
-        self.permit(Bucket::Token, turn)?;
+        let _permit = self.permit(Bucket::Token, turn)?;
         let (status, headers, body) = self.send(request.form(&form), Bucket::Token, turn).await?;
         let request_id = request_id(&headers);
         if status.is_success() {

@@ -126,6 +126,13 @@ impl Findings {
         drift::sweep(self.accounts, self.log_readable != Some(false))
     }
 
+    /// What was seen, if all of it was in order.
+    #[must_use]
+    pub fn in_order(&self) -> Option<&ServerView> {
+        let in_order = self.failure.is_none() && self.next == Some(IssuerNext::Done);
+        in_order.then_some(&self.view)
+    }
+
     /// Whether Okta itself said that the authorization server is not usable.
     #[must_use]
     pub fn refuted(&self) -> bool {

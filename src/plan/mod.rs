@@ -5,6 +5,7 @@
 //! is one effect, a crash between any two of them resumes by itself.
 
 mod absorb;
+pub mod again;
 pub mod allow;
 pub mod app;
 pub mod check;

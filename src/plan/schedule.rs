@@ -16,8 +16,10 @@ pub const SETTLING: Duration = Duration::from_secs(60);
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// How soon to look again while Okta settles.
 pub const SETTLING_RETRY: Duration = Duration::from_secs(2);
-/// How soon to look again whether the access policy admits a client.
+/// How soon to look at first whether the access policy admits a client …
 pub const ADMISSION_RETRY: Duration = Duration::from_millis(200);
+/// … and at last.
+pub const ADMISSION_RETRY_CAP: Duration = Duration::from_secs(2);
 /// How long a lost permission is left in place, against slips of the pen.
 pub const PERMISSION_GRACE: Duration = Duration::from_secs(60);
 /// A published token with a group that the spec lost is withdrawn after this
@@ -101,6 +103,14 @@ pub fn retry_at(
         .filter(|expiry| *expiry > now)
         .map_or(Duration::MAX, |expiry| until(now, expiry) / 4);
     after(now, pause.min(quarter).max(Duration::from_millis(250)))
+}
+
+/// How soon to look again whether the access policy admits a client that has
+/// `waited` so far: a quarter of that, because one policy is written for many
+/// and under a burst that takes a while.
+#[must_use]
+pub fn admission_retry(waited: Duration) -> Duration {
+    (waited / 4).clamp(ADMISSION_RETRY, ADMISSION_RETRY_CAP)
 }
 
 /// A generic cell rate algorithm: `None` when one more is allowed at `now`

@@ -205,7 +205,10 @@ pub(super) fn waiting(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next>
     if !d.issuer.allow_list || o.memory.admitted != Some(false) {
         return None;
     }
-    let soon = Retry::At(schedule::after(now, schedule::ADMISSION_RETRY));
+    // The app was written when Okta began to settle.
+    let left = schedule::until(now, o.memory.settling_until);
+    let waited = schedule::SETTLING.saturating_sub(left);
+    let soon = Retry::At(schedule::after(now, schedule::admission_retry(waited)));
     Some(blocked(
         Reason::WaitingForAdmission,
         "the app is registered and waits for the issuer to list it in the access policy",

@@ -13,6 +13,7 @@ mod helpers;
 mod issuers;
 mod leftovers;
 mod lifecycle;
+mod limits;
 mod network;
 mod outages;
 mod own_token;

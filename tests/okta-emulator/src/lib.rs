@@ -24,7 +24,7 @@ mod guard;
 mod ids;
 mod keys_body;
 mod lagged;
-mod limits;
+pub mod limits;
 mod listen;
 mod log;
 mod metadata;

@@ -1,5 +1,7 @@
 //! Rate limits: fixed windows of a minute on the emulator's clock, one bucket
 //! per group of routes, a share per principal, and a cap on concurrent calls.
+//! Told the time, so that a simulation can count as the emulator does without
+//! HTTP.
 
 use std::collections::HashMap;
 
@@ -94,13 +96,20 @@ impl Limits {
 
 /// A group of routes that share a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Bucket {
+pub enum Bucket {
+    /// As [`Limits::apps`].
     Apps,
+    /// As [`Limits::app`].
     App,
+    /// As [`Limits::other`].
     Other,
+    /// As [`Limits::clients`].
     Clients,
+    /// As [`Limits::logs`].
     Logs,
+    /// As [`Limits::token`].
     Token,
+    /// As [`Limits::org_token`].
     OrgToken,
     /// Metadata and keys.
     None,
@@ -108,7 +117,7 @@ pub(crate) enum Bucket {
 
 /// What was used in the current minute.
 #[derive(Debug, Default)]
-pub(crate) struct Windows {
+pub struct Windows {
     windows: HashMap<Bucket, Window>,
 }
 
@@ -122,19 +131,23 @@ struct Window {
 
 /// The three headers, and whether the request is one too many.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Verdict {
-    pub(crate) limit: u32,
-    pub(crate) remaining: u32,
-    /// Epoch seconds.
-    pub(crate) reset: u64,
-    pub(crate) exceeded: bool,
+pub struct Verdict {
+    /// Requests a window.
+    pub limit: u32,
+    /// Those that are left in this one.
+    pub remaining: u32,
+    /// When the next one begins, in epoch seconds.
+    pub reset: u64,
+    /// The request is one too many.
+    pub exceeded: bool,
     /// The first refusal in this window: the System Log tells it once.
-    pub(crate) news: bool,
+    pub news: bool,
 }
 
 impl Windows {
     /// Takes one request out of a bucket; None for what is not limited.
-    pub(crate) fn take(
+    #[must_use]
+    pub fn take(
         &mut self,
         limits: &Limits,
         bucket: Bucket,
@@ -183,7 +196,7 @@ impl Windows {
     }
 
     /// Forgets what was used.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.windows.clear();
     }
 }
