@@ -233,9 +233,10 @@ fn unseen() -> i64 {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsStatus {
-    /// The Secret that holds them.
+    /// The Secret that holds them; absent when the issuer keeps them private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    pub secret_name: String,
+    pub secret_name: Option<String>,
     /// When the credentials in the Secret were last replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotated_at: Option<Time>,

@@ -94,9 +94,11 @@ pub struct OktaIssuerSpec {
     pub authorization_server: AuthorizationServer,
 
     /// `Published` (default): each namespace gets its accounts' credentials.
-    /// `Private`: they stay in the operator's namespace and the account's
-    /// namespace gets the token alone.
+    /// `Private`: they stay in the operator's namespace, and the account's
+    /// namespace gets the token alone. Immutable, because what a namespace has
+    /// seen does not become private: use another issuer instead.
     #[serde(default)]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable, because credentials that a namespace has seen do not become private: create another issuer instead"))]
     pub credentials: CredentialsVisibility,
 
     /// What happens to the app when an account is deleted. `Deactivate` keeps

@@ -13,6 +13,12 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label on every Secret that the operator owns: the name of its account.
 pub const LABEL_SERVICE_ACCOUNT: &str = "neo4j-okta.dev/service-account";
 
+/// Label on credentials that an issuer keeps private: the uid of their account,
+/// which cannot be their owner from another namespace.
+pub const LABEL_ACCOUNT_UID: &str = "neo4j-okta.dev/account-uid";
+/// Label on credentials that an issuer keeps private: the account's namespace.
+pub const LABEL_ACCOUNT_NAMESPACE: &str = "neo4j-okta.dev/account-namespace";
+
 /// Finalizer of an account: its Okta app may still exist.
 pub const FINALIZER_ACCOUNT: &str = "neo4j-okta.dev/okta-app";
 /// Finalizer of an issuer, present only while an account refers to it.

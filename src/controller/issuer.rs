@@ -18,7 +18,7 @@ use super::signin::{self, Prepared};
 use super::{drift, observe, orphans, report};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
-use crate::plan::facts;
+use crate::plan::facts::{self, Home};
 use crate::plan::issuer::Identity;
 use crate::plan::issuer_status::{Findings, next_status};
 use crate::plan::schedule::{self, until};
@@ -177,7 +177,10 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
 
     let facts = facts::facts(
         object,
-        &ctx.installation,
+        Home {
+            installation: &ctx.installation,
+            namespace: &ctx.settings.namespace,
+        },
         &findings,
         before.as_ref().and_then(|r| r.facts.clone()),
     );

@@ -14,10 +14,11 @@ use super::step::{Run, StepError};
 use super::vault::{Credentials, Held};
 use crate::api::names as n;
 use crate::plan::check;
+use crate::plan::desired::SecretSpec;
 use crate::plan::observed::Observed;
 use crate::plan::secret_meta::{
     ANNOTATION_APP_REVISION, ANNOTATION_DATA, ANNOTATION_KIND, ANNOTATION_METHOD,
-    ANNOTATION_RETIRE, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Slot, classify, read,
+    ANNOTATION_RETIRE, ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot, read,
 };
 use crate::plan::step::{Effect, Kind, Purpose, Retire, Staged, Step, Which};
 
@@ -35,6 +36,7 @@ impl Run<'_> {
             Step::Stage(staged) => self.stage(staged, observed).await,
             Step::Promote { retire } => self.promote(retire.as_ref(), observed).await,
             Step::RewriteCredentials { lost } => self.rewrite(lost.as_ref(), observed).await,
+            Step::RemoveCredentials => self.remove_credentials(observed).await,
             Step::Publish => self.publish(observed).await,
             Step::Withdraw => self.withdraw(observed).await,
             Step::Mark {
@@ -65,7 +67,7 @@ impl Run<'_> {
 
     async fn read_credentials(&mut self) -> Result<Effect, StepError> {
         let secret = self
-            .secrets()
+            .secrets(&self.desired.credentials)
             .get_opt(&self.desired.credentials.name)
             .await?;
         let Some(secret) = secret else {
@@ -75,7 +77,7 @@ impl Run<'_> {
                 edited: false,
             });
         };
-        let slot = classify(Some(&secret.metadata), &self.desired.account.uid);
+        let slot = self.classified(&self.desired.credentials, Some(&secret.metadata));
         let Slot::Ours(meta) = slot else {
             return Ok(Effect::Found {
                 which: Which::Credentials,
@@ -107,7 +109,10 @@ impl Run<'_> {
 
     /// Whether the token in the Secret is what its annotations say.
     async fn read_token(&self, observed: &Observed) -> Result<Effect, StepError> {
-        let secret = self.secrets().get_opt(&self.desired.token.name).await?;
+        let secret = self
+            .secrets(&self.desired.token)
+            .get_opt(&self.desired.token.name)
+            .await?;
         let (Some(secret), Some(facts)) = (secret, observed.token_facts()) else {
             return Ok(Effect::TokenRead { intact: false });
         };
@@ -348,6 +353,21 @@ impl Run<'_> {
         let Slot::Ours(meta) = &observed.token else {
             return Ok(Effect::TokenRemoved);
         };
+        self.delete(&self.desired.token, meta).await?;
+        self.remembered.withdrawn = Some(meta.uid.clone());
+        Ok(Effect::TokenRemoved)
+    }
+
+    async fn remove_credentials(&mut self, observed: &Observed) -> Result<Effect, StepError> {
+        if let Slot::Ours(meta) = &observed.credentials {
+            self.delete(&self.desired.credentials, meta).await?;
+        }
+        self.remembered.vault = Credentials::default();
+        Ok(Effect::CredentialsRemoved)
+    }
+
+    /// Deletes exactly the Secret that was planned on.
+    async fn delete(&self, spec: &SecretSpec, meta: &Meta) -> Result<(), StepError> {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(meta.uid.clone()),
@@ -355,17 +375,11 @@ impl Run<'_> {
             }),
             ..DeleteParams::default()
         };
-        match self
-            .secrets()
-            .delete(&self.desired.token.name, &params)
-            .await
-        {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            Err(error) => return Err(error.into()),
+        match self.secrets(spec).delete(&spec.name, &params).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        self.remembered.withdrawn = Some(meta.uid.clone());
-        Ok(Effect::TokenRemoved)
     }
 
     async fn mark(
@@ -388,7 +402,7 @@ impl Run<'_> {
             ..PatchParams::default()
         };
         let secret = self
-            .secrets()
+            .secrets(spec)
             .patch_metadata(&spec.name, &params, &Patch::Merge(&patch))
             .await?;
         Ok(Effect::Marked {

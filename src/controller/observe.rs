@@ -12,10 +12,11 @@ use super::context::{Context, Remembered};
 use super::runtime::Runtime;
 use crate::api::{Neo4jServiceAccount, OktaIssuerSpec};
 use crate::plan::allow::{Census, Denied, Namespace, decide, keeps_what_it_has};
-use crate::plan::desired::{Desired, IssuerFacts, account_ref};
+use crate::plan::desired::{Desired, IssuerFacts, SecretSpec, account_ref};
+use crate::plan::identity::AccountRef;
 use crate::plan::observed::Observed;
 use crate::plan::schedule;
-use crate::plan::secret_meta::{Slot, classify};
+use crate::plan::secret_meta::{Slot, classify, classify_private};
 use crate::sync::lock;
 
 /// How long a census is good for.
@@ -46,19 +47,21 @@ pub(super) fn newest(
 /// A Secret as the cache has it, or as we last wrote it if that is newer.
 fn slot(
     ctx: &Context,
-    uid: &str,
-    namespace: &str,
-    name: &str,
+    account: &AccountRef,
+    spec: &SecretSpec,
     own: Option<&Slot>,
     withdrawn: Option<&str>,
 ) -> Slot {
-    let cached = ctx.secret(namespace, name);
+    let cached = ctx.secret(&spec.namespace, &spec.name);
     let cached =
         cached.filter(|secret| withdrawn.is_none() || secret.uid().as_deref() != withdrawn);
-    match (
-        own,
-        classify(cached.as_ref().map(|secret| &secret.metadata), uid),
-    ) {
+    let metadata = cached.as_ref().map(|secret| &secret.metadata);
+    let cached = if spec.namespace == account.namespace {
+        classify(metadata, &account.uid)
+    } else {
+        classify_private(metadata, &account.uid)
+    };
+    match (own, cached) {
         (Some(Slot::Ours(own)), Slot::Ours(cached))
             if version(Some(&own.version)) > version(Some(&cached.version)) =>
         {
@@ -159,17 +162,15 @@ pub(super) fn observed(
     let account = &desired.account;
     let credentials = slot(
         ctx,
-        &account.uid,
-        &account.namespace,
-        &desired.credentials.name,
+        account,
+        &desired.credentials,
         remembered.credentials.as_ref(),
         None,
     );
     let token = slot(
         ctx,
-        &account.uid,
-        &account.namespace,
-        &desired.token.name,
+        account,
+        &desired.token,
         remembered.token.as_ref(),
         remembered.withdrawn.as_deref(),
     );

@@ -13,7 +13,7 @@ use kube::{Api, Resource};
 use super::step::{Run, StepError};
 use crate::api::names as n;
 use crate::plan::desired::SecretSpec;
-use crate::plan::secret_meta::{Meta, Slot, classify, read};
+use crate::plan::secret_meta::{Meta, Slot, classify, classify_private, read};
 
 /// Annotations to set or remove.
 pub(super) type Annotations = BTreeMap<String, Option<String>>;
@@ -26,8 +26,18 @@ fn post() -> PostParams {
 }
 
 impl Run<'_> {
-    pub(super) fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.ctx.client.clone(), &self.desired.account.namespace)
+    pub(super) fn secrets(&self, spec: &SecretSpec) -> Api<Secret> {
+        Api::namespaced(self.ctx.client.clone(), &spec.namespace)
+    }
+
+    /// Whose a Secret under the name that `spec` says is.
+    pub(super) fn classified(&self, spec: &SecretSpec, secret: Option<&ObjectMeta>) -> Slot {
+        let account = &self.desired.account;
+        if spec.namespace == account.namespace {
+            classify(secret, &account.uid)
+        } else {
+            classify_private(secret, &account.uid)
+        }
     }
 
     /// Creates the Secret, or replaces the one that was planned on. Labels and
@@ -60,7 +70,8 @@ impl Run<'_> {
         let mut labels = before.labels;
         labels.extend(spec.labels.clone());
         let mut owners = before.owners;
-        if owners.is_empty() {
+        // An owner in another namespace would be no owner to the collector.
+        if owners.is_empty() && spec.namespace == self.desired.account.namespace {
             let object = self.remembered.object.as_ref();
             owners.extend(object.and_then(|o| o.controller_owner_ref(&())));
         }
@@ -68,10 +79,10 @@ impl Run<'_> {
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some(spec.name.clone()),
-                namespace: Some(self.desired.account.namespace.clone()),
+                namespace: Some(spec.namespace.clone()),
                 labels: Some(labels),
                 annotations: Some(notes),
-                owner_references: Some(owners),
+                owner_references: (!owners.is_empty()).then_some(owners),
                 finalizers: (!before.finalizers.is_empty()).then_some(before.finalizers),
                 resource_version: update.then_some(before.version),
                 uid: update.then_some(before.uid),
@@ -81,7 +92,7 @@ impl Run<'_> {
             data: Some(data),
             ..Secret::default()
         };
-        let api = self.secrets();
+        let api = self.secrets(spec);
         if update {
             let written = api.replace(&spec.name, &post(), &secret).await?;
             return Ok(Written::Done(read(&written.metadata)));
@@ -90,10 +101,8 @@ impl Run<'_> {
             Ok(written) => Ok(Written::Done(read(&written.metadata))),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 let existing = api.get_metadata_opt(&spec.name).await?;
-                Ok(Written::Taken(classify(
-                    existing.as_ref().map(|s| &s.metadata),
-                    &self.desired.account.uid,
-                )))
+                let existing = existing.as_ref().map(|s| &s.metadata);
+                Ok(Written::Taken(self.classified(spec, existing)))
             }
             Err(error) => Err(error.into()),
         }

@@ -135,6 +135,7 @@ impl Run<'_> {
             | Step::Stage(_)
             | Step::Promote { .. }
             | Step::RewriteCredentials { .. }
+            | Step::RemoveCredentials
             | Step::Publish
             | Step::Withdraw
             | Step::Mark { .. } => self.kubernetes(step, observed).await,

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
+use kube::api::DeleteParams;
 use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
 
 use super::context::{Context, Remembered};
 use super::status::{Error, write_status};
 use super::{finalizer, report};
 use crate::api::conditions::Reason;
 use crate::api::{Neo4jServiceAccount, names as n};
-use crate::plan::desired::{account_ref, credentials_name};
+use crate::plan::desired::{account_ref, credentials_name, private_name};
 use crate::plan::schedule::{self, until};
 use crate::plan::step::{Next, Step};
 use crate::plan::stranded::stranded_status;
@@ -36,6 +38,9 @@ pub(super) async fn handle(
             .is_none_or(|s| s.client_id.is_none() && s.app_id.is_none())
             && ctx
                 .secret(&account.namespace, &credentials_name(object))
+                .is_none()
+            && ctx
+                .secret(&ctx.settings.namespace, &private_name(&account.uid))
                 .is_none();
         let name = format!("{} -n {}", account.name, account.namespace);
         // As long as there is an issuer, somebody may repair it.
@@ -56,6 +61,7 @@ pub(super) async fn handle(
                     let why = if abandon { "abandoned" } else { "issuer gone" };
                     report::left_behind(ctx, object, &app_id, why).await;
                 }
+                forget_private(ctx, &account.uid).await;
                 ctx.forget(&account);
                 return Ok((Action::await_change(), "abandoned"));
             }
@@ -82,4 +88,17 @@ pub(super) async fn handle(
     // The issuer's own reconcile wakes its accounts.
     let wake = schedule::after(now, schedule::BACKOFF_CAP).min(expiry.unwrap_or(Timestamp::MAX));
     Ok((Action::requeue(until(now, wake)), "no_issuer"))
+}
+
+/// Private credentials have no owner to go with. What cannot be deleted here
+/// stays, useless without an account, and is logged.
+async fn forget_private(ctx: &Context, uid: &str) {
+    let (namespace, name) = (&ctx.settings.namespace, private_name(uid));
+    if ctx.secret(namespace, &name).is_none() {
+        return;
+    }
+    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
+    if let Err(error) = api.delete(&name, &DeleteParams::default()).await {
+        tracing::warn!(secret = name, %error, "private credentials of a deleted account are left");
+    }
 }

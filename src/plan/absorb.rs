@@ -79,6 +79,10 @@ impl Observed {
                 memory.looked_credentials = meta.touched.clone();
                 self.credentials = Slot::Ours(meta);
             }
+            Effect::CredentialsRemoved => {
+                memory.content = None;
+                self.credentials = Slot::Absent;
+            }
             Effect::TokenRead { intact } => {
                 memory.token_damaged = !intact;
                 if let Slot::Ours(meta) = &self.token {

@@ -8,6 +8,7 @@ use super::desired::Desired;
 use super::locate::{Located, of_account, successor};
 use super::memory::App;
 use super::observed::Observed;
+use super::secret_meta::Slot;
 use super::step::{Next, Retry, Step};
 use crate::api::OnDelete;
 use crate::api::conditions::Reason;
@@ -20,18 +21,18 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
         };
     }
     let app_id = match (&observed.memory.app, of_account(desired, observed)) {
-        (_, Located::Nowhere) => return Next::Do(Step::RemoveFinalizer),
+        (_, Located::Nowhere) => return let_go(desired, observed),
         (App::Absent, Located::Known(_)) if observed.memory.removed || abandon => {
-            return Next::Do(Step::RemoveFinalizer);
+            return let_go(desired, observed);
         }
         (App::Absent, Located::Known(_)) => match successor(desired, observed) {
             Located::Look(look) => return look,
             Located::Known(app_id) => app_id,
-            Located::Nowhere | Located::Hidden => return Next::Do(Step::RemoveFinalizer),
+            Located::Nowhere | Located::Hidden => return let_go(desired, observed),
         },
         (_, Located::Known(app_id)) => app_id,
         (_, Located::Look(_) | Located::Hidden) if abandon => {
-            return Next::Do(Step::RemoveFinalizer);
+            return let_go(desired, observed);
         }
         (_, Located::Look(look)) => return look,
         (_, Located::Hidden) => {
@@ -50,7 +51,7 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
         App::Unknown | App::Absent => return Next::Do(Step::ReadApp { app_id }),
     };
     if !desired.owns(view.marker.as_ref()) {
-        return Next::Do(Step::RemoveFinalizer);
+        return let_go(desired, observed);
     }
     if desired.issuer.allow_list && !observed.memory.left {
         return Next::Do(Step::Leave {
@@ -60,8 +61,18 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
     match (view.active, desired.issuer.on_delete) {
         (true, _) => Next::Do(Step::DeactivateApp { app_id }),
         (false, OnDelete::Delete) => Next::Do(Step::DeleteApp { app_id }),
-        (false, OnDelete::Deactivate) => Next::Do(Step::RemoveFinalizer),
+        (false, OnDelete::Deactivate) => let_go(desired, observed),
     }
+}
+
+/// Nothing is left at Okta: last go credentials that have no owner to go with.
+fn let_go(desired: &Desired, observed: &Observed) -> Next {
+    let kept = desired.keeps_private() && matches!(observed.credentials, Slot::Ours(_));
+    Next::Do(if kept {
+        Step::RemoveCredentials
+    } else {
+        Step::RemoveFinalizer
+    })
 }
 
 /// An account whose issuer is gone: nothing can be done at Okta.

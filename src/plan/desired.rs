@@ -56,12 +56,16 @@ pub struct IssuerFacts {
     pub cluster: String,
     /// Where Neo4j listens.
     pub neo4j_uri: Option<String>,
+    /// The namespace in which credentials are kept from the account's own.
+    pub private_namespace: Option<String>,
 }
 
 /// How one of the two Secrets shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSpec {
-    /// Its name; the namespace is the account's.
+    /// Its namespace: the account's, or the operator's for private credentials.
+    pub namespace: String,
+    /// Its name.
     pub name: String,
     /// Labels of the user and of the operator.
     pub labels: BTreeMap<String, String>,
@@ -165,6 +169,12 @@ pub fn credentials_name(object: &Neo4jServiceAccount) -> String {
     chosen.unwrap_or_else(|| format!("{}{}", object.name_any(), n::SUFFIX_CREDENTIALS))
 }
 
+/// The name of private credentials: as no other account's, whatever it is called.
+#[must_use]
+pub fn private_name(uid: &str) -> String {
+    format!("{uid}{}", n::SUFFIX_CREDENTIALS)
+}
+
 /// The name of the account's token Secret.
 #[must_use]
 pub fn token_name(object: &Neo4jServiceAccount) -> String {
@@ -187,6 +197,7 @@ impl Desired {
             (n::LABEL_SERVICE_ACCOUNT.to_owned(), account.name.clone()),
         ]);
         let secret = |name: String, template: &crate::api::SecretTemplate| SecretSpec {
+            namespace: account.namespace.clone(),
             name,
             labels: template
                 .labels
@@ -196,6 +207,18 @@ impl Desired {
                 .collect(),
             annotations: template.annotations.clone(),
         };
+        let mut credentials = secret(credentials_name(object), &object.spec.credentials_secret);
+        if let Some(namespace) = &issuer.private_namespace {
+            credentials.namespace.clone_from(namespace);
+            credentials.name = private_name(&account.uid);
+            credentials.labels.extend([
+                (n::LABEL_ACCOUNT_UID.to_owned(), account.uid.clone()),
+                (
+                    n::LABEL_ACCOUNT_NAMESPACE.to_owned(),
+                    account.namespace.clone(),
+                ),
+            ]);
+        }
         let wish = if object.metadata.deletion_timestamp.is_some() {
             Wish::Deleted {
                 abandon: annotation(n::ANNOTATION_ABANDON).is_some(),
@@ -217,7 +240,7 @@ impl Desired {
                 &account,
                 object.spec.display_name.as_deref(),
             ),
-            credentials: secret(credentials_name(object), &object.spec.credentials_secret),
+            credentials,
             token: secret(token_name(object), &object.spec.token_secret),
             renew: annotation(n::ANNOTATION_RENEW),
             restore: annotation(n::ANNOTATION_RESTORE),
@@ -226,6 +249,12 @@ impl Desired {
             account,
             issuer,
         }
+    }
+
+    /// Whether nobody but the operator sees the credentials.
+    #[must_use]
+    pub fn keeps_private(&self) -> bool {
+        self.issuer.private_namespace.is_some()
     }
 
     /// The client id of the given registration.

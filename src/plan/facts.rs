@@ -5,7 +5,16 @@ use serde_json::Value;
 
 use super::desired::{IssuerFacts, duration};
 use super::issuer_status::Findings;
-use crate::api::{AccessPolicy, Management, OktaIssuer};
+use crate::api::{AccessPolicy, CredentialsVisibility, Management, OktaIssuer};
+
+/// Where the operator is at home.
+#[derive(Clone, Copy, Debug)]
+pub struct Home<'a> {
+    /// The uid of the `kube-system` namespace.
+    pub installation: &'a str,
+    /// The operator's namespace.
+    pub namespace: &'a str,
+}
 
 /// The facts. Once known they stay known while Okta's management API cannot be
 /// reached or the authorization server is out of order: accounts that have an
@@ -14,14 +23,14 @@ use crate::api::{AccessPolicy, Management, OktaIssuer};
 #[must_use]
 pub fn facts(
     object: &OktaIssuer,
-    installation: &str,
+    home: Home<'_>,
     findings: &Findings,
     known: Option<IssuerFacts>,
 ) -> Option<IssuerFacts> {
     if let Some(server) = findings.server_in_order() {
         return build(
             object,
-            installation,
+            home,
             server["issuer"].as_str()?,
             server["id"].as_str()?,
             audience(server)?,
@@ -33,7 +42,7 @@ pub fn facts(
         .or_else(|| remembered(object))?;
     build(
         object,
-        installation,
+        home,
         &fallback.0,
         &fallback.1,
         &fallback.2,
@@ -62,7 +71,7 @@ fn remembered(object: &OktaIssuer) -> Option<(String, String, String)> {
 
 fn build(
     object: &OktaIssuer,
-    installation: &str,
+    home: Home<'_>,
     issuer: &str,
     id: &str,
     audience: &str,
@@ -87,9 +96,11 @@ fn build(
         on_delete: spec.on_delete,
         on_external_disable: spec.on_external_disable,
         sweep: findings.sweep(),
-        installation: installation.to_owned(),
+        installation: home.installation.to_owned(),
         former_installations: spec.former_installations.clone(),
         cluster: spec.cluster_name.clone(),
         neo4j_uri: spec.neo4j.uri.clone(),
+        private_namespace: (spec.credentials == CredentialsVisibility::Private)
+            .then(|| home.namespace.to_owned()),
     })
 }

@@ -13,10 +13,7 @@ use super::schedule::promise;
 use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
 };
-use crate::api::{
-    Auth, CreatedObjects, CredentialsVisibility, Management, OktaIssuer,
-    OktaIssuerStatus as Status, names,
-};
+use crate::api::{Auth, CreatedObjects, Management, OktaIssuer, OktaIssuerStatus as Status, names};
 use crate::okta::{Class, Error};
 use crate::plan::desired::duration;
 
@@ -230,9 +227,6 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
 }
 
 fn unsupported(object: &OktaIssuer) -> Result<(), (Reason, String)> {
-    if object.spec.credentials == CredentialsVisibility::Private {
-        return Err((Reason::InvalidIssuer, "spec.credentials: Private is not served by this version, and publishing the credentials instead would give them away; set it to Published".to_owned()));
-    }
     if object.spec.neo4j.end_sessions {
         return Err((Reason::InvalidIssuer, "spec.neo4j.endSessions is not served by this version, and ignoring it would leave sessions open that you expect to end; set it to false".to_owned()));
     }

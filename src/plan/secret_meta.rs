@@ -114,6 +114,20 @@ pub fn classify(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
     }
 }
 
+/// Classifies a Secret in the operator's namespace: no account can own it there,
+/// and nobody else may write there, so a label tells whose it is.
+#[must_use]
+pub fn classify_private(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
+    let Some(meta) = secret else {
+        return Slot::Absent;
+    };
+    let labels = meta.labels.as_ref();
+    match labels.and_then(|labels| labels.get(n::LABEL_ACCOUNT_UID)) {
+        Some(owner) if owner == uid => Slot::Ours(read(meta)),
+        _ => Slot::Foreign,
+    }
+}
+
 /// Reads what is needed from the metadata of a Secret of ours.
 #[must_use]
 pub fn read(meta: &ObjectMeta) -> Meta {

@@ -229,7 +229,7 @@ pub fn next_status(
             .or_else(|| observed.client_id.clone()),
         org_url: Some(desired.issuer.org_url.clone()),
         credentials: proved(&observed.credentials).map(|meta| CredentialsStatus {
-            secret_name: desired.credentials.name.clone(),
+            secret_name: (!desired.keeps_private()).then(|| desired.credentials.name.clone()),
             rotated_at: meta.instant(ANNOTATION_ROTATED_AT).map(Time),
             next_rotation_at: rotation::due(desired, meta).map(Time),
         }),

@@ -187,6 +187,8 @@ pub enum Step {
         /// than these end at Okta then.
         lost: Option<Retire>,
     },
+    /// Kubernetes: delete credentials that no owner takes along.
+    RemoveCredentials,
     /// Kubernetes: write the token in hand.
     Publish,
     /// Kubernetes: delete the token Secret.
@@ -310,6 +312,7 @@ impl Step {
             Self::Stage(_) => "Stage",
             Self::Promote { .. } => "Promote",
             Self::RewriteCredentials { .. } => "RewriteCredentials",
+            Self::RemoveCredentials => "RemoveCredentials",
             Self::Publish => "Publish",
             Self::Withdraw => "Withdraw",
             Self::Mark { .. } => "Mark",
@@ -385,6 +388,8 @@ pub enum Effect {
         /// What it holds now.
         content: Content,
     },
+    /// The credentials Secret is gone.
+    CredentialsRemoved,
     /// The token Secret was read.
     TokenRead {
         /// The token inside is valid, ours, and lives as the annotations say.

@@ -152,18 +152,20 @@ proptest! {
     }
 
     #[test]
-    fn a_deletion_at_any_moment_leaves_no_app_of_ours_and_no_finalizer(acts in proptest::collection::vec(act(), 0..20)) {
+    fn a_deletion_at_any_moment_leaves_no_app_of_ours_and_no_finalizer(acts in proptest::collection::vec(act(), 0..20), private in any::<bool>()) {
         let mut model = Model::new();
         for act in &acts {
             perform(&mut model, act);
         }
         model.desired.wish = Wish::Deleted { abandon: false };
+        model.desired.issuer.private_namespace = private.then(|| "operator".to_owned());
         for _ in 0..40 {
             model.reconcile(None, None);
             model.pass(Duration::from_secs(61));
         }
         prop_assert!(!model.finalizer, "{}", model.story());
         prop_assert!(model.our_apps().is_empty(), "{}", model.story());
+        prop_assert!(!private || model.credentials.is_none(), "{}", model.story());
     }
 }
 

@@ -9,6 +9,7 @@ pub(super) fn spec() -> Neo4jServiceAccountSpec {
 pub(super) fn desired() -> Desired {
     let labels = BTreeMap::from([(n::LABEL_MANAGED_BY.to_owned(), n::OPERATOR.to_owned())]);
     let secret = |name: &str| SecretSpec {
+        namespace: "payments".to_owned(),
         name: name.to_owned(),
         labels: labels.clone(),
         annotations: BTreeMap::new(),
@@ -53,6 +54,7 @@ pub(super) fn desired() -> Desired {
             former_installations: Vec::new(),
             cluster: "prod".into(),
             neo4j_uri: None,
+            private_namespace: None,
         },
     }
 }

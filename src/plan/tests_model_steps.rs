@@ -87,6 +87,11 @@ impl Model {
                 }
                 self.write(Some(live), held.staged, held.generation, notes)
             }
+            Step::RemoveCredentials => {
+                self.credentials = None;
+                self.vault = None;
+                Effect::CredentialsRemoved
+            }
             Step::Publish => {
                 let Some(Minted {
                     outcome: Ok(life), ..
@@ -421,6 +426,7 @@ pub(super) fn is_local(step: &Step) -> bool {
             | Step::Stage(_)
             | Step::Promote { .. }
             | Step::RewriteCredentials { .. }
+            | Step::RemoveCredentials
             | Step::Publish
             | Step::Withdraw
             | Step::Mark { .. }

@@ -119,6 +119,7 @@ impl Account {
             | Step::Stage(_)
             | Step::Promote { .. }
             | Step::RewriteCredentials { .. }
+            | Step::RemoveCredentials
             | Step::Publish
             | Step::Withdraw
             | Step::Mark { .. }
@@ -347,6 +348,7 @@ fn facts() -> IssuerFacts {
         former_installations: Vec::new(),
         cluster: "prod".into(),
         neo4j_uri: None,
+        private_namespace: None,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use kube::Api;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use neo4j_okta_operator::api::Neo4jServiceAccount;
 use serde_json::{Value, json};
+use testbed::OPERATOR_NAMESPACE;
 
 use crate::harness::{World, apply, condition, message, until};
 
@@ -219,4 +221,63 @@ async fn a_slip_in_allow_that_would_stop_many_accounts_waits_for_a_confirmation(
         left => Err(left),
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_credentials_stay_with_the_operator_and_go_with_their_account() {
+    let mut world = World::without_operator().await;
+    world.issuer(json!({ "credentials": "Private" })).await;
+    world.start_operator().await;
+    world.account("etl", json!({})).await;
+    let account = world.ready("etl").await;
+    let client = world.client.clone();
+    let names = async |namespace: &str, selector: &str| {
+        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let list = api
+            .list(&ListParams::default().labels(selector))
+            .await
+            .unwrap();
+        list.iter().map(ResourceExt::name_any).collect::<Vec<_>>()
+    };
+    let managed = "app.kubernetes.io/managed-by=neo4j-okta-operator";
+    let own = format!("neo4j-okta.dev/account-uid={}", account.uid().unwrap());
+    assert_eq!(names(&world.namespace, managed).await, ["etl-neo4j-token"]);
+    let private = names(OPERATOR_NAMESPACE, &own).await;
+    assert_eq!(private.len(), 1);
+    assert_eq!(
+        account.status.unwrap().credentials.unwrap().secret_name,
+        None
+    );
+    world.claims("etl").await;
+    // After a restart the refresh finds them there.
+    world.stop_operators().await;
+    world.pass(Duration::from_secs(2500));
+    world.start_operator().await;
+    let before = account.metadata.uid.clone();
+    world
+        .account_is("etl", "refreshed", |a| {
+            let token = a.status.as_ref().and_then(|s| s.token.as_ref());
+            a.metadata.uid == before && token.is_some_and(|t| t.expires_at.0 > world.clock.now())
+        })
+        .await;
+    // A rotation replaces what is there.
+    let api: Api<Secret> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
+    let secret =
+        async || api.get(&private[0]).await.unwrap().data.unwrap()["client_secret"].clone();
+    let first = secret().await;
+    world.annotate("etl", "neo4j-okta.dev/rotate", "1").await;
+    world.pass(Duration::from_secs(3700));
+    until("rotated", async || {
+        if secret().await == first {
+            Err(())
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    world.quiet().await;
+    world.delete("etl").await;
+    world.gone("etl").await;
+    assert_eq!(names(OPERATOR_NAMESPACE, &own).await, Vec::<String>::new());
+    assert!(world.okta.admin().apps().is_empty());
 }
