@@ -103,8 +103,11 @@ pub(super) async fn clean(
 async fn named(wire: &mut Wire, path: &str, name: &str, prefix: &str) -> Result<Vec<String>, Stop> {
     let path = format!("{path}?limit=200&q={prefix}");
     let reply = wire.api(Method::GET, &path, None).await?;
-    if reply.status != 200 {
-        return Err(Stop(reply.brief()));
+    match reply.status {
+        200 => {}
+        // Who may not list them could not make one either.
+        403 => return Ok(Vec::new()),
+        _ => return Err(Stop(reply.brief())),
     }
     let ours = |item: &&Value| {
         item[name]

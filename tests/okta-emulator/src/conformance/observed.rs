@@ -15,12 +15,21 @@ const LOOKS: u32 = 45;
 
 /// The event of a kind about an app, once the log shows it.
 async fn event(org: &mut Session, kind: &str, app_id: &str) -> Result<Option<Value>, Stop> {
+    event_within(org, LOOKS, kind, app_id).await
+}
+
+async fn event_within(
+    org: &mut Session,
+    looks: u32,
+    kind: &str,
+    app_id: &str,
+) -> Result<Option<Value>, Stop> {
     let filter = format!("eventType eq \"{kind}\" and target.id eq \"{app_id}\"");
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("filter", &filter)
         .append_pair("sortOrder", "ASCENDING")
         .finish();
-    for _ in 0..LOOKS {
+    for _ in 0..looks {
         let reply = org.get(&format!("/api/v1/logs?{query}")).await?;
         if let Some(event) = reply.body.as_array().and_then(|events| events.first()) {
             return Ok(Some(event.clone()));
@@ -166,7 +175,14 @@ pub(super) const STATEMENTS: &[Statement] = &[
                 if put.status != 200 {
                     return differ(put.brief());
                 }
-                let seen = event(org, "application.lifecycle.update", &app.id).await?;
+                // What came later is there: then so is this, or it never will be.
+                org.act(&format!("{path}/lifecycle/deactivate")).await?;
+                let later = event(org, "application.lifecycle.deactivate", &app.id).await?;
+                if later.is_none() {
+                    return differ("not even the deactivation behind it is there");
+                }
+                let kind = "application.lifecycle.update";
+                let seen = event_within(org, 3, kind, &app.id).await?;
                 variant(if seen.is_some() { "it is" } else { "it is not" })
             })
         },

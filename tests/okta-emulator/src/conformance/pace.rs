@@ -23,6 +23,9 @@ impl Pace {
     pub(super) async fn wait(&mut self, path: &str) {
         let bucket = bucket(path);
         if let Some(pause) = self.pauses.get_mut(bucket) {
+            if !pause.is_elapsed() {
+                eprintln!("waiting for the rate limit of {bucket}");
+            }
             pause.as_mut().await;
         }
         self.pauses.remove(bucket);
