@@ -211,6 +211,15 @@ fn prove(d: &Desired, o: &Observed, content: &Content, staged: &Staged, now: Tim
         {
             stage_anew(d, o, Purpose::Replace)
         }
+        // The method is the new one and the secret is not: Okta made one of its
+        // own. Ours goes beside it.
+        Some(Refusal::InvalidClient)
+            if staged.purpose == Purpose::Replace
+                && matches!(o.memory.app, App::Present(_))
+                && renewal(d, o) == Purpose::Add =>
+        {
+            stage_anew(d, o, Purpose::Add)
+        }
         // Perhaps somebody changed the app: look, and it is put right.
         Some(refusal) => token::look(o)
             .or_else(|| super::live::described(d, o, now))

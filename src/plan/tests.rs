@@ -198,6 +198,18 @@ fn a_clock_that_was_ahead_and_is_set_right_does_not_let_the_token_go_stale() {
 }
 
 #[test]
+fn a_change_of_method_survives_an_okta_that_takes_no_secret_of_ours() {
+    let mut model = Model::new();
+    model.okta_makes_secrets = true;
+    model.desired.authentication = crate::api::Authentication::PrivateKeyJwt;
+    settle(&mut model);
+    model.desired.authentication = crate::api::Authentication::ClientSecretBasic;
+    let end = settle(&mut model);
+    assert!(matches!(end, Next::Settled { .. }), "{}", model.story());
+    model.check_settled();
+}
+
+#[test]
 fn a_lost_group_is_withdrawn_after_five_minutes_even_if_okta_is_away() {
     let mut model = Model::new();
     model.desired.groups = ["admin".to_owned(), "reader".to_owned()].into();

@@ -246,6 +246,7 @@ impl Model {
             }
             Step::ReplaceCredentials { app_id } => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
+                let kept = if self.okta_makes_secrets { 0 } else { value };
                 let Some(app) = self.app(app_id) else {
                     return Effect::App(None);
                 };
@@ -254,7 +255,7 @@ impl Model {
                 app.secrets = if key {
                     Vec::new()
                 } else {
-                    vec![(format!("ocs{value}"), value, true)]
+                    vec![(format!("ocs{value}"), kept, true)]
                 };
                 app.key = key.then_some(value);
                 Effect::Replaced

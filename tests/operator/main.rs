@@ -13,3 +13,4 @@ mod process;
 mod secrecy;
 mod tampering;
 mod tenancy;
+mod variants;
