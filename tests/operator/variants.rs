@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use neo4j_okta_operator::api::Neo4jServiceAccount;
-use okta_emulator::{Behaviour, NullInClaims, TakenClientId};
+use okta_emulator::{Behaviour, NullInClaims};
 use serde_json::{Value, json};
 
 use crate::harness::{World, condition, until};
@@ -130,26 +130,4 @@ async fn an_account_lives_its_life_whichever_way_okta_decides_what_it_does_not_s
         world.okta.set_behaviour(behaviour);
         life(&world, &format!("etl-{n}"), variant).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_id_that_is_taken_leads_to_the_next_one_when_okta_calls_it_a_conflict() {
-    let mut world = World::without_operator().await;
-    world.okta.set_behaviour(Behaviour {
-        taken_client_id: TakenClientId::Conflict,
-        ..Behaviour::default()
-    });
-    world.issuer(json!({})).await;
-    world.account("etl", json!({})).await;
-    let uid = world.accounts().get("etl").await.unwrap().metadata.uid;
-    let uid: String = uid.unwrap().chars().take(8).collect();
-    let client_id = format!("test.{}.etl.{uid}", world.namespace);
-    world.okta.admin().create_app(&json!({
-        "name": "oidc_client", "label": "theirs", "signOnMode": "OPENID_CONNECT",
-        "credentials": { "oauthClient": { "client_id": client_id, "token_endpoint_auth_method": "client_secret_basic" } },
-        "settings": { "oauthClient": { "application_type": "service", "grant_types": ["client_credentials"], "response_types": ["token"] } },
-    }));
-    world.start_operator().await;
-    let status = world.ready("etl").await.status.unwrap();
-    assert_eq!(status.client_id.unwrap(), format!("{client_id}-1"));
 }

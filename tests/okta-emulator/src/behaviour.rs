@@ -103,6 +103,6 @@ pub enum NullInClaims {
 pub enum TakenClientId {
     /// 400 E0000001.
     Invalid,
-    /// 409 E0000195.
+    /// 409 E0000195, which Okta's OpenAPI does not declare for a create.
     Conflict,
 }
