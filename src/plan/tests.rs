@@ -2,6 +2,8 @@
 //! any state that people, crashes and refusals can lead to, it converges in a
 //! bounded number of steps and then does nothing.
 
+#[path = "tests_acts.rs"]
+mod acts;
 #[path = "tests_model.rs"]
 mod model;
 
@@ -11,31 +13,8 @@ use proptest::prelude::*;
 
 use super::step::Step;
 use super::{Next, Wish};
+use acts::{Act, perform, settle};
 use model::{Model, Trouble};
-
-/// What people and accidents do between two reconciles.
-#[derive(Clone, Debug)]
-enum Act {
-    Groups(u8),
-    Label(u8),
-    Suspend(bool),
-    Allow(bool),
-    Renew(u8),
-    Restore(u8),
-    Pass(u32),
-    Restart,
-    DeleteToken,
-    DeleteCredentials,
-    DisableApp,
-    DeleteApp,
-    AddForeignSecret,
-    SwitchDpopOn,
-    Method(u8),
-    Reconcile {
-        crash_after: Option<u8>,
-        trouble: Option<Trouble>,
-    },
-}
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
@@ -60,54 +39,6 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn trouble() -> impl Strategy<Value = Trouble> {
     prop_oneof![Just(Trouble::LostBefore), Just(Trouble::LostAfter)]
-}
-
-fn perform(model: &mut Model, act: &Act) {
-    match act {
-        Act::Groups(n) => model.desired.groups = (0..=*n).map(|i| format!("group-{i}")).collect(),
-        Act::Label(n) => model.desired.label = format!("label-{n}"),
-        Act::Suspend(yes) => model.desired.wish = if *yes { Wish::Suspended } else { Wish::Live },
-        Act::Allow(yes) => {
-            model.desired.wish = if *yes {
-                Wish::Live
-            } else {
-                Wish::NotAllowed("no".into())
-            }
-        }
-        Act::Renew(n) => model.desired.renew = Some(n.to_string()),
-        Act::Restore(n) => model.desired.restore = Some(n.to_string()),
-        Act::Pass(seconds) => model.pass(Duration::from_secs(u64::from(*seconds))),
-        Act::Restart => model.restart(),
-        Act::DeleteToken => model.token = None,
-        Act::DeleteCredentials => model.credentials = None,
-        Act::DisableApp => model.disable_by_admin(),
-        Act::DeleteApp => model.delete_by_admin(),
-        Act::AddForeignSecret => model.add_foreign_secret(),
-        Act::SwitchDpopOn => model.switch_dpop_on(),
-        Act::Method(n) => model.desired.authentication = model::METHODS[usize::from(*n)],
-        Act::Reconcile {
-            crash_after,
-            trouble,
-        } => {
-            model.reconcile(crash_after.map(usize::from), trouble.clone());
-        }
-    }
-    model.check();
-}
-
-/// Lets time pass and reconciles until the account stands still.
-fn settle(model: &mut Model) -> Next {
-    for _ in 0..60 {
-        let end = model.reconcile(None, None);
-        model.check();
-        let writes = model.writes;
-        let again = model.reconcile(None, None);
-        if model.writes == writes && end == again && model.stands(&end) {
-            return end;
-        }
-        model.pass(Duration::from_secs(301));
-    }
-    panic!("does not settle:\n{}", model.story())
 }
 
 proptest! {
