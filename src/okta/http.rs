@@ -141,7 +141,7 @@ impl Org {
         )
     }
 
-    fn with_client(
+    pub(super) fn with_client(
         http: reqwest::Client,
         base: Url,
         signin: SignIn,

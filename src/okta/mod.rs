@@ -5,6 +5,8 @@
 mod apps;
 pub mod budget;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod headers;
 mod http;
 pub mod jose;

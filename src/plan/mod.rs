@@ -11,6 +11,8 @@ pub mod check;
 mod delete;
 pub mod desired;
 pub mod facts;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod identity;
 pub mod issuer;
 pub mod issuer_status;

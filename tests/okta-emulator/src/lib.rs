@@ -20,6 +20,8 @@ mod dpop;
 mod expression;
 mod faults;
 mod filter;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod ids;
 mod keys_body;
