@@ -23,7 +23,10 @@ fn conformance(kit: &Kit, only: &[&str]) -> Command {
 }
 
 async fn held(kit: &Kit, only: &[&str]) -> (String, Output) {
-    let output = conformance(kit, only).output().await.unwrap();
+    let output = conformance(kit, only)
+        .output()
+        .await
+        .expect("the command runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!text.contains(kit.emulator.api_token()));
     assert_eq!(left(kit), (0, 1), "{text}");
