@@ -326,7 +326,7 @@ impl Run<'_> {
     ) -> Result<TokenLife, crate::plan::check::Flaw> {
         let expected = self.desired.expected_token(client_id);
         let claims = check(issued.value.expose_secret(), &issued.token_type, &expected)?;
-        let by_claims = u64::try_from(claims.exp - claims.iat).unwrap_or(0);
+        let by_claims = u64::try_from(claims.exp.saturating_sub(claims.iat)).unwrap_or(0);
         // Whichever Okta says is shorter; a missing expires_in says nothing.
         let lifetime = match issued.expires_in {
             0 => by_claims,

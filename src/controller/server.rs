@@ -284,9 +284,9 @@ impl Look<'_> {
         else {
             return Ok(());
         };
-        for client_id in listed(body) {
-            if !self.org.client_exists(&client_id, &self.turn).await? {
-                self.admissions.leave(&client_id);
+        for client_id in policy::spelled(body) {
+            if !self.org.client_exists(client_id, &self.turn).await? {
+                self.admissions.leave(client_id);
             }
         }
         Ok(())

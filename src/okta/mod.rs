@@ -8,6 +8,8 @@ pub mod budget;
 pub mod connect;
 pub mod credentials;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod headers;
 mod http;
 pub mod jose;

@@ -140,7 +140,7 @@ pub fn check(token: &str, token_type: &str, expected: &Expected<'_>) -> Result<C
             claims.sub, expected.client_id
         ));
     }
-    let life = claims.exp - claims.iat;
+    let life = claims.exp.saturating_sub(claims.iat);
     if life <= 0 {
         return other("the token expires before it begins".to_owned());
     }

@@ -45,6 +45,14 @@ fn a_right_token_passes() {
 }
 
 #[test]
+fn a_lifetime_that_no_number_holds_is_a_flaw_and_no_panic() {
+    let mut claims = good();
+    claims["iat"] = json!(i64::MIN);
+    claims["exp"] = json!(i64::MAX);
+    assert!(matches!(judge(&claims, "Bearer"), Err(Flaw::Lifetime(_))));
+}
+
+#[test]
 fn every_flaw_is_found_and_named() {
     let cases: [(&str, Value, &str); 8] = [
         ("iss", json!("https://login.acme.com/oauth2/aus1"), "issuer"),

@@ -14,6 +14,8 @@ mod delete;
 pub mod desired;
 pub mod drift;
 pub mod facts;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod identity;
 mod instructed;
 pub mod issuer;

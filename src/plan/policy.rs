@@ -38,13 +38,16 @@ pub struct Edits {
 /// The clients that a policy lists, in lower case.
 #[must_use]
 pub fn listed(policy: &Value) -> BTreeSet<String> {
+    spelled(policy).map(str::to_lowercase).collect()
+}
+
+/// The clients that a policy lists, as Okta spells them.
+pub fn spelled(policy: &Value) -> impl Iterator<Item = &str> {
     policy["conditions"]["clients"]["include"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        .map(str::to_lowercase)
-        .collect()
 }
 
 /// Edits that add `waiting` and remove `gone` from our `policies`. A client
@@ -69,16 +72,17 @@ pub fn edit(
         .collect();
     let mut edits = Vec::new();
     for (policy, shard) in policies.iter().zip(&shards) {
-        let mut next: Vec<String> = shard
-            .iter()
-            .filter(|id| !plausible || !gone.contains(*id))
-            .cloned()
+        // Spelled as they are: others' client ids have capitals.
+        let mut next: Vec<String> = spelled(policy)
+            .filter(|id| !plausible || !gone.contains(&id.to_lowercase()))
+            .map(str::to_owned)
             .collect();
         let room = max.saturating_sub(next.len()).min(missing.len());
         next.extend(missing.drain(..room));
         // A policy without clients is not known to be accepted by Okta: the last
         // one stays until another takes its place.
-        if next.is_empty() || next.iter().cloned().collect::<BTreeSet<_>>() == *shard {
+        let after: BTreeSet<String> = next.iter().map(|id| id.to_lowercase()).collect();
+        if next.is_empty() || after == *shard {
             continue;
         }
         if let Some(id) = policy["id"].as_str() {
@@ -131,7 +135,7 @@ mod tests {
     fn foreign_ids_stay_and_nothing_to_do_is_no_write() {
         let one = policy(
             "p1",
-            &["somebody-elses".to_owned(), "client-000".to_owned()],
+            &["0oaSomebodyElses".to_owned(), "client-000".to_owned()],
         );
         assert_eq!(
             edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None),
@@ -143,12 +147,8 @@ mod tests {
         };
         assert_eq!((id.as_str(), body["priority"].as_i64()), ("p1", Some(3)));
         assert_eq!(
-            listed(body),
-            set(&[
-                "somebody-elses".to_owned(),
-                "client-000".to_owned(),
-                "client-001".to_owned()
-            ])
+            spelled(body).collect::<Vec<_>>(),
+            ["0oaSomebodyElses", "client-000", "client-001"]
         );
     }
 

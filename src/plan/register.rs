@@ -90,8 +90,9 @@ fn present(d: &Desired, o: &Observed, meta: &Meta, now: Timestamp) -> Option<Nex
 /// New credentials beside working ones come last, in [`rotation::rotate`]:
 /// nothing that the account needs waits for them.
 fn waits_behind(o: &Observed, content: &Content, staged: &Staged) -> bool {
+    let live = content.live.as_ref().map(|(_, method)| *method);
     staged.purpose == Purpose::Add
-        && content.live.is_some()
+        && live == Some(staged.authentication)
         && o.refusal(Credential::Live) != Some(&Refusal::InvalidClient)
         && !token::is_proof(o)
 }
@@ -226,6 +227,15 @@ pub(super) fn prove(
             if staged.purpose == Purpose::Add && renewal(d, o) == Purpose::Replace =>
         {
             stage_anew(d, o, Purpose::Replace)
+        }
+        // The method is the new one and the secret is not: Okta made one of its
+        // own. Ours goes beside it.
+        Some(Refusal::InvalidClient)
+            if staged.purpose == Purpose::Replace
+                && matches!(o.memory.app, App::Present(_))
+                && renewal(d, o) == Purpose::Add =>
+        {
+            stage_anew(d, o, Purpose::Add)
         }
         // Perhaps somebody changed the app: look, and it is put right.
         Some(refusal) => token::look(o)

@@ -2,6 +2,8 @@
 //! any state that people, crashes and refusals can lead to, it converges in a
 //! bounded number of steps and then does nothing.
 
+#[path = "tests_acts.rs"]
+mod acts;
 #[path = "tests_model.rs"]
 mod model;
 
@@ -11,35 +13,8 @@ use proptest::prelude::*;
 
 use super::step::Step;
 use super::{Next, Wish};
+use acts::{Act, perform, settle};
 use model::{Model, Trouble};
-
-/// What people and accidents do between two reconciles.
-#[derive(Clone, Debug)]
-enum Act {
-    Groups(u8),
-    Label(u8),
-    Suspend(bool),
-    Allow(bool),
-    Renew(u8),
-    Restore(u8),
-    Pass(u32),
-    Restart,
-    DeleteToken,
-    DeleteCredentials,
-    DisableApp,
-    DeleteApp,
-    AddForeignSecret,
-    SwitchDpopOn,
-    TakeGroups,
-    Notice(bool),
-    Method(u8),
-    Rotate(u8),
-    RotateEvery(bool),
-    Reconcile {
-        crash_after: Option<u8>,
-        trouble: Option<Trouble>,
-    },
-}
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
@@ -68,60 +43,6 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn trouble() -> impl Strategy<Value = Trouble> {
     prop_oneof![Just(Trouble::LostBefore), Just(Trouble::LostAfter)]
-}
-
-fn perform(model: &mut Model, act: &Act) {
-    match act {
-        Act::Groups(n) => model.desired.groups = (0..=*n).map(|i| format!("group-{i}")).collect(),
-        Act::Label(n) => model.desired.label = format!("label-{n}"),
-        Act::Suspend(yes) => model.desired.wish = if *yes { Wish::Suspended } else { Wish::Live },
-        Act::Allow(yes) => {
-            model.desired.wish = if *yes {
-                Wish::Live
-            } else {
-                Wish::NotAllowed("no".into())
-            }
-        }
-        Act::Renew(n) => model.desired.renew = Some(n.to_string()),
-        Act::Restore(n) => model.desired.restore = Some(n.to_string()),
-        Act::Pass(seconds) => model.pass(Duration::from_secs(u64::from(*seconds))),
-        Act::Restart => model.restart(),
-        Act::DeleteToken => model.token = None,
-        Act::DeleteCredentials => model.credentials = None,
-        Act::DisableApp => model.disable_by_admin(),
-        Act::DeleteApp => model.delete_by_admin(),
-        Act::AddForeignSecret => model.add_foreign_secret(),
-        Act::SwitchDpopOn => model.switch_dpop_on(),
-        Act::TakeGroups => model.take_groups_by_admin(),
-        Act::Notice(credentials) => model.notice(*credentials),
-        Act::Rotate(n) => model.desired.rotate = Some(n.to_string()),
-        Act::RotateEvery(yes) => {
-            model.desired.rotation.interval = yes.then_some(Duration::from_secs(7200));
-        }
-        Act::Method(n) => model.desired.authentication = model::METHODS[usize::from(*n)],
-        Act::Reconcile {
-            crash_after,
-            trouble,
-        } => {
-            model.reconcile(crash_after.map(usize::from), trouble.clone());
-        }
-    }
-    model.check();
-}
-
-/// Lets time pass and reconciles until the account stands still.
-fn settle(model: &mut Model) -> Next {
-    for _ in 0..60 {
-        let end = model.reconcile(None, None);
-        model.check();
-        let writes = model.writes;
-        let again = model.reconcile(None, None);
-        if model.writes == writes && end == again && model.stands(&end) {
-            return end;
-        }
-        model.pass(Duration::from_secs(301));
-    }
-    panic!("does not settle:\n{}", model.story())
 }
 
 proptest! {
@@ -211,6 +132,18 @@ fn a_clock_that_was_ahead_and_is_set_right_does_not_let_the_token_go_stale() {
     model.reconcile(None, None);
     let names: Vec<&str> = model.trace.iter().map(Step::name).collect();
     assert_eq!(names, ["Mint", "Publish"]);
+}
+
+#[test]
+fn a_change_of_method_survives_an_okta_that_takes_no_secret_of_ours() {
+    let mut model = Model::new();
+    model.okta_makes_secrets = true;
+    model.desired.authentication = crate::api::Authentication::PrivateKeyJwt;
+    settle(&mut model);
+    model.desired.authentication = crate::api::Authentication::ClientSecretBasic;
+    let end = settle(&mut model);
+    assert!(matches!(end, Next::Settled { .. }), "{}", model.story());
+    model.check_settled();
 }
 
 #[test]

@@ -113,6 +113,8 @@ pub(super) struct Model {
     pub(super) writes: usize,
     pub(super) trace: Vec<Step>,
     pub(super) okta_down: bool,
+    /// A change of method does not take our secret.
+    pub(super) okta_makes_secrets: bool,
     apps: Vec<App>,
     listed: BTreeSet<String>,
     waiting: BTreeSet<String>,
@@ -134,6 +136,7 @@ impl Model {
             writes: 0,
             trace: Vec::new(),
             okta_down: false,
+            okta_makes_secrets: false,
             apps: Vec::new(),
             listed: BTreeSet::new(),
             waiting: BTreeSet::new(),

@@ -263,17 +263,20 @@ impl Model {
             }
             Step::ReplaceCredentials { app_id } => {
                 let (staged, value) = self.vault.clone().and_then(|v| v.staged).expect("staged");
+                let kept = if self.okta_makes_secrets { 0 } else { value };
                 let Some(app) = self.app(app_id) else {
                     return Effect::App(None);
                 };
                 app.method = method_name(staged.authentication);
                 app.secrets.clear();
                 app.keys.clear();
-                app.credentials(Kind::of(staged.authentication)).push((
-                    format!("id{value}"),
-                    value,
-                    true,
-                ));
+                let kind = Kind::of(staged.authentication);
+                let kept = match kind {
+                    Kind::Secret => kept,
+                    Kind::Key => value,
+                };
+                app.credentials(kind)
+                    .push((format!("id{value}"), kept, true));
                 Effect::Replaced
             }
             Step::Admit { client_id } => {

@@ -23,4 +23,5 @@ mod secrecy;
 mod signin;
 mod tampering;
 mod tenancy;
+mod variants;
 mod workload;

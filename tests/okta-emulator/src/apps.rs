@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, ClientKey, ClientSecret, method_uses_secret};
 use crate::app_body::{self, AppBody};
+use crate::behaviour::TakenClientId;
 use crate::call::{Answer, Call, Outcome};
 use crate::filter::Filter;
 use crate::ids;
@@ -50,10 +51,17 @@ fn new_app(org: &mut Org, call: &Call, body: AppBody, active: bool) -> Result<Ap
     if let Some(id) = &body.client_id
         && org.client_id_taken(id)
     {
+        if org.behaviour.taken_client_id == TakenClientId::Conflict {
+            return Err(Refusal::api(409, "E0000195"));
+        }
         return Err(Refusal::invalid(
             "credentials.oauthClient.client_id",
             "client_id: The client ID is already in use",
         ));
+    }
+    if org.behaviour.labels_are_unique && org.apps.values().any(|app| app.get().label == body.label)
+    {
+        return Err(Refusal::api(400, "E0000040"));
     }
     let id = org.new_id("0oa");
     let client_id = if org.faults.other_client_id() {
@@ -85,6 +93,7 @@ fn new_app(org: &mut Org, call: &Call, body: AppBody, active: bool) -> Result<Ap
         let value = body
             .client_secret
             .clone()
+            .filter(|_| org.behaviour.secret_of_create_is_kept)
             .unwrap_or_else(ids::generated_secret);
         app.secrets.push(new_secret(org, value, call.now));
     }
@@ -215,7 +224,12 @@ pub(crate) fn replace(org: &mut Org, call: &Call) -> Outcome {
                 .iter()
                 .any(|secret| secret.active && secret.value == *value)
         {
-            app.secrets = vec![new_secret(org, value.clone(), call.now)];
+            let value = if method_changed && !org.behaviour.secret_of_method_change_is_kept {
+                ids::generated_secret()
+            } else {
+                value.clone()
+            };
+            app.secrets = vec![new_secret(org, value, call.now)];
         }
     } else if method_changed {
         app.secrets = vec![new_secret(org, ids::generated_secret(), call.now)];
@@ -230,7 +244,19 @@ pub(crate) fn replace(org: &mut Org, call: &Call) -> Outcome {
     let answer = app.render(&org.url, true);
     let target = app_target(&app);
     let client = client_target(&app);
+    let profile_alone = !secrets_changed
+        && app.label == old.label
+        && app.auth_method == old.auth_method
+        && app.oauth_settings == old.oauth_settings
+        && app
+            .keys
+            .iter()
+            .map(|key| &key.jwk)
+            .eq(old.keys.iter().map(|key| &key.jwk));
     *org.app_mut(call)? = app;
+    if profile_alone && !org.behaviour.profile_change_is_logged {
+        return Ok(Answer::json(200, answer));
+    }
     org.log
         .done(call, "application.lifecycle.update", vec![target]);
     org.log.done(

@@ -27,9 +27,11 @@ pub(crate) enum Proof {
 }
 
 /// Reads the credentials of a request, whose client id may still be a lie.
+/// `decoded` says whether those of a header are form-encoded.
 pub(crate) fn presented(
     call: &Call,
     form: &[(String, String)],
+    decoded: bool,
 ) -> Result<(String, Proof), Refusal> {
     let field = |name: &str| {
         form.iter()
@@ -38,7 +40,7 @@ pub(crate) fn presented(
     };
     let basic = match call.header("authorization") {
         None => None,
-        Some(header) => Some(basic(header).ok_or_else(|| {
+        Some(header) => Some(basic(header, decoded).ok_or_else(|| {
             Refusal::invalid_client(
                 "invalid_authorization_header",
                 "The Authorization header is not valid.",
@@ -99,7 +101,10 @@ pub(crate) fn presented(
 /// The client id that a request claims, for limits and records.
 pub(crate) fn claimed(call: &Call) -> Option<String> {
     let form = crate::call::pairs(&call.body);
-    if let Some((id, _)) = call.header("authorization").and_then(basic) {
+    if let Some((id, _)) = call
+        .header("authorization")
+        .and_then(|header| basic(header, false))
+    {
         return Some(id);
     }
     let field = |name: &str| {
@@ -113,15 +118,20 @@ pub(crate) fn claimed(call: &Call) -> Option<String> {
     field("client_id").map(str::to_owned)
 }
 
-/// `Basic` as Okta reads it: base64 of `id:secret`, nothing decoded further.
-fn basic(header: &str) -> Option<(String, String)> {
+/// `Basic` as Okta reads it: base64 of `id:secret`, each half perhaps encoded.
+fn basic(header: &str, decoded: bool) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
-    Some((id.to_owned(), secret.to_owned()))
+    let half = |text: &str| {
+        let pair = decoded.then(|| crate::call::pairs(format!("={text}").as_bytes()));
+        pair.and_then(|pairs| pairs.into_iter().next())
+            .map_or_else(|| text.to_owned(), |(_, value)| value)
+    };
+    Some((half(id), half(secret)))
 }
 
 /// The claims of a JWT that nobody checked.
@@ -142,10 +152,11 @@ pub(crate) fn authenticate(
     audience: &str,
 ) -> Result<App, Refusal> {
     let lag = org.lag_for(call);
+    let settle = org.behaviour.new_clients_settle_ms;
     let app = org
         .app_of_client(client_id)
         .and_then(|app| app.seen(call.now, lag))
-        .filter(|app| app.active)
+        .filter(|app| app.active && (settle == 0 || app.created + settle <= call.now))
         .cloned()
         .ok_or_else(|| {
             Refusal::invalid_client(

@@ -77,7 +77,7 @@ fn route(shared: &Shared, call: &Call) -> Outcome {
         ("GET", "/emulator/behaviour") => Ok(Answer::json(200, json!(shared.org().behaviour))),
         ("PUT", "/emulator/behaviour") => {
             let behaviour: Behaviour = body(call)?;
-            shared.org().behaviour = behaviour;
+            shared.org().behave(behaviour);
             done()
         }
         ("PUT", "/emulator/outage") => {

@@ -16,7 +16,11 @@ pub(crate) enum Failure {
 /// Evaluates an expression; `root` has `app`, `access` and `appuser`.
 pub(crate) fn evaluate(text: &str, root: &Value) -> Result<Value, Failure> {
     let tokens = tokens(text).ok_or(Failure::Broken)?;
-    let mut parser = Parser { tokens, at: 0 };
+    let mut parser = Parser {
+        tokens,
+        at: 0,
+        depth: 0,
+    };
     let tree = parser.ternary()?;
     if parser.at < parser.tokens.len() {
         return Err(Failure::Broken);
@@ -83,9 +87,13 @@ enum Tree {
     Choose(Box<Self>, Box<Self>, Box<Self>),
 }
 
+/// Brackets, lists and negations within each other: each costs stack frames.
+const DEEPEST: usize = 64;
+
 struct Parser {
     tokens: Vec<Token>,
     at: usize,
+    depth: usize,
 }
 
 impl Parser {
@@ -145,6 +153,16 @@ impl Parser {
     }
 
     fn not(&mut self) -> Result<Tree, Failure> {
+        if self.depth == DEEPEST {
+            return Err(Failure::Broken);
+        }
+        self.depth += 1;
+        let tree = self.negated();
+        self.depth -= 1;
+        tree
+    }
+
+    fn negated(&mut self) -> Result<Tree, Failure> {
         if self.sign("!") {
             return Ok(Tree::Not(Box::new(self.not()?)));
         }
@@ -281,6 +299,15 @@ fn walk(names: &[String], root: &Value) -> Result<Value, Failure> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_deepest_expression_that_can_be_saved_fits_the_stack_of_a_server() {
+        for deep in ["(".repeat(1024), "!".repeat(1024), "{".repeat(1024)] {
+            let one = std::thread::Builder::new().stack_size(2 << 20);
+            let outcome = one.spawn(move || evaluate(&deep, &Value::Null));
+            assert_eq!(outcome.unwrap().join().unwrap(), Err(Failure::Broken));
+        }
+    }
 
     #[test]
     fn what_okta_evaluates() {

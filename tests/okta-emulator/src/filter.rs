@@ -4,6 +4,11 @@
 
 use crate::refusal::Refusal;
 
+/// Bytes of a filter; Okta's own limit is not published.
+const LONGEST: usize = 2048;
+/// Brackets and negations within each other: each costs stack frames.
+const DEEPEST: usize = 64;
+
 /// A parsed filter.
 #[derive(Debug)]
 pub(crate) enum Filter {
@@ -27,8 +32,15 @@ pub(crate) enum Op {
 
 impl Filter {
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        if text.len() > LONGEST {
+            return Err(bad());
+        }
         let tokens = tokens(text).ok_or_else(bad)?;
-        let mut parser = Parser { tokens, at: 0 };
+        let mut parser = Parser {
+            tokens,
+            at: 0,
+            depth: 0,
+        };
         let filter = parser.or()?;
         if parser.at == parser.tokens.len() {
             Ok(filter)
@@ -111,6 +123,7 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
 struct Parser {
     tokens: Vec<Token>,
     at: usize,
+    depth: usize,
 }
 
 impl Parser {
@@ -143,6 +156,16 @@ impl Parser {
     }
 
     fn one(&mut self) -> Result<Filter, Refusal> {
+        if self.depth == DEEPEST {
+            return Err(bad());
+        }
+        self.depth += 1;
+        let filter = self.single();
+        self.depth -= 1;
+        filter
+    }
+
+    fn single(&mut self) -> Result<Filter, Refusal> {
         if self.word("not") {
             return Ok(Filter::Not(Box::new(self.one()?)));
         }
@@ -193,5 +216,7 @@ mod tests {
         assert!(with("2", "y"));
         assert!(Filter::parse("label co 1").is_err());
         assert!(Filter::parse(r#"a eq "1" b"#).is_err());
+        assert!(Filter::parse(&"(".repeat(LONGEST)).is_err());
+        assert!(Filter::parse(&"(".repeat(1 << 20)).is_err());
     }
 }

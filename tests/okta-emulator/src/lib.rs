@@ -20,6 +20,8 @@ mod dpop;
 mod expression;
 mod faults;
 mod filter;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod ids;
 mod keys_body;
@@ -50,7 +52,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use admin::Admin;
-pub use behaviour::{Behaviour, NullInClaims};
+pub use behaviour::{Behaviour, NullInClaims, TakenClientId};
 pub use clock::Clock;
 pub use faults::{Fault, FaultKind};
 pub use limits::Limits;
@@ -136,7 +138,7 @@ impl Emulator {
         let clock = Clock::default();
         let mut org = Org::new(url.clone(), config.api_token.clone(), clock.now_ms());
         org.limits = config.limits;
-        org.behaviour = config.behaviour;
+        org.behave(config.behaviour);
         let shared = Shared::new(org, clock);
         #[cfg(feature = "openapi")]
         let shared = shared.held_to(config.contract);
@@ -210,7 +212,7 @@ impl Emulator {
 
     /// Sets the answers to open questions.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
-        self.shared.org().behaviour = behaviour;
+        self.shared.org().behave(behaviour);
     }
 
     /// An outage: connections are accepted and cut at once.

@@ -69,6 +69,7 @@ struct Event {
     actor: Actor,
     targets: Vec<Target>,
     request_id: String,
+    transaction: String,
     ip: String,
     agent: String,
 }
@@ -78,6 +79,8 @@ struct Event {
 pub(crate) struct SystemLog {
     events: VecDeque<Event>,
     sequence: u64,
+    /// Transactions have ids of their own, not those of requests.
+    pub(crate) own_transactions: bool,
 }
 
 impl SystemLog {
@@ -107,6 +110,11 @@ impl SystemLog {
             failure: outcome.err().map(str::to_owned),
             actor: actor.clone(),
             targets,
+            transaction: if self.own_transactions {
+                format!("t{}", call.request_id)
+            } else {
+                call.request_id.clone()
+            },
             request_id: call.request_id.clone(),
             ip: call.ip.clone(),
             agent: call.header("user-agent").unwrap_or("").to_owned(),
@@ -150,7 +158,7 @@ impl Event {
             "client": { "ipAddress": self.ip, "zone": "null", "device": "Unknown", "userAgent": { "rawUserAgent": self.agent, "os": "Unknown", "browser": "UNKNOWN" } },
             "outcome": outcome,
             "target": targets,
-            "transaction": { "type": "WEB", "id": self.request_id, "detail": {} },
+            "transaction": { "type": "WEB", "id": self.transaction, "detail": {} },
             "debugContext": { "debugData": { "requestId": self.request_id } },
         })
     }
@@ -165,7 +173,7 @@ impl Event {
             "actor.displayName" => one(&self.actor.name),
             "outcome.result" => one(self.result()),
             "outcome.reason" => self.failure.iter().cloned().collect(),
-            "transaction.id" => one(&self.request_id),
+            "transaction.id" => one(&self.transaction),
             "target.id" => self
                 .targets
                 .iter()

@@ -1,24 +1,38 @@
 //! The emulator as a program: flags or environment in, the URL out on the first
-//! line, and then it serves until it is told to end.
+//! line, and then it serves until it is told to end. And a command beside it,
+//! `conformance`, which holds what the project believes about Okta against an org.
+
+mod conformance;
 
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use okta_emulator::{Config, Emulator, Limits, TlsFiles};
 
 /// An Okta org in memory.
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true
+)]
 struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Address and port; port 0 picks a free one.
     #[arg(long, env = "OKTA_EMULATOR_LISTEN", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// The SSWS token of the org; better given by the environment.
-    #[arg(long, env = "OKTA_EMULATOR_API_TOKEN", hide_env_values = true)]
-    api_token: String,
+    #[arg(
+        long,
+        env = "OKTA_EMULATOR_API_TOKEN",
+        hide_env_values = true,
+        required = true
+    )]
+    api_token: Option<String>,
     /// Certificate chain (PEM) for HTTPS.
     #[arg(long, env = "OKTA_EMULATOR_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -33,7 +47,12 @@ struct Flags {
     limits: String,
 }
 
-const WRONG_USAGE: u8 = 64;
+#[derive(Subcommand)]
+enum Command {
+    Conformance(conformance::Flags),
+}
+
+pub(crate) const WRONG_USAGE: u8 = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -61,6 +80,9 @@ async fn main() -> ExitCode {
         eprintln!("error: a TLS provider is already installed");
         return ExitCode::FAILURE;
     }
+    if let Some(Command::Conformance(flags)) = flags.command {
+        return conformance::run(flags).await;
+    }
     match run(flags).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,7 +106,7 @@ async fn run(flags: Flags) -> std::io::Result<()> {
     };
     let config = Config {
         listen: flags.listen,
-        api_token: flags.api_token,
+        api_token: flags.api_token.unwrap_or_default(),
         tls,
         public_url: flags.public_url,
         limits,

@@ -26,7 +26,8 @@ pub(crate) struct Org {
     pub(crate) api_token_revoked: bool,
     pub(crate) api_token_roles: Vec<String>,
     pub(crate) apps: BTreeMap<String, Lagged<App>>,
-    by_client: HashMap<String, String>,
+    /// Client id in lower case: the ids of the apps that bear it.
+    by_client: HashMap<String, Vec<String>>,
     /// Client ids of deleted apps, lower case.
     pub(crate) former_clients: HashSet<String>,
     pub(crate) servers: BTreeMap<String, Lagged<AuthorizationServer>>,
@@ -76,6 +77,12 @@ impl Org {
         }
     }
 
+    /// Sets the answers to open questions.
+    pub(crate) fn behave(&mut self, behaviour: Behaviour) {
+        self.log.own_transactions = !behaviour.transaction_is_request_id;
+        self.behaviour = behaviour;
+    }
+
     /// A new object id.
     pub(crate) fn new_id(&mut self, prefix: &str) -> String {
         self.sequence += 1;
@@ -85,7 +92,9 @@ impl Org {
     /// Stores a new app.
     pub(crate) fn add_app(&mut self, app: App, now: u64) {
         self.by_client
-            .insert(app.client_id.to_lowercase(), app.id.clone());
+            .entry(app.client_id.to_lowercase())
+            .or_default()
+            .push(app.id.clone());
         self.apps.insert(app.id.clone(), Lagged::new(app, now));
     }
 
@@ -93,25 +102,35 @@ impl Org {
     pub(crate) fn remove_app(&mut self, id: &str) -> Option<App> {
         let app = self.apps.remove(id)?.get().clone();
         let client = app.client_id.to_lowercase();
-        self.by_client.remove(&client);
+        if let Some(ids) = self.by_client.get_mut(&client) {
+            ids.retain(|other| other != id);
+        }
         self.former_clients.insert(client);
         Some(app)
     }
 
-    /// Whether a client id is taken, compared without case.
+    /// Whether a client id is taken.
     pub(crate) fn client_id_taken(&self, client_id: &str) -> bool {
         let client = client_id.to_lowercase();
-        self.by_client.contains_key(&client)
+        let taken = if self.behaviour.client_ids_ignore_case {
+            self.by_client
+                .get(&client)
+                .is_some_and(|ids| !ids.is_empty())
+        } else {
+            self.app_of_client(client_id).is_some()
+        };
+        taken
             || (!self.behaviour.deleted_client_ids_are_free
                 && self.former_clients.contains(&client))
     }
 
     /// The app of exactly this client id.
     pub(crate) fn app_of_client(&self, client_id: &str) -> Option<&Lagged<App>> {
-        let id = self.by_client.get(&client_id.to_lowercase())?;
-        self.apps
-            .get(id)
-            .filter(|app| app.get().client_id == client_id)
+        self.by_client
+            .get(&client_id.to_lowercase())?
+            .iter()
+            .filter_map(|id| self.apps.get(id))
+            .find(|app| app.get().client_id == client_id)
     }
 
     /// The app that the route names; reads do not see a new one for one lag.

@@ -71,7 +71,8 @@ fn grant(org: &mut Org, call: &Call) -> Outcome {
             "The authorization grant type is not supported by the authorization server.",
         ));
     }
-    let (client_id, proof) = client_auth::presented(call, &form)?;
+    let (client_id, proof) =
+        client_auth::presented(call, &form, org.behaviour.basic_is_form_decoded)?;
     if !matches!(proof, Proof::Assertion(_)) {
         return Err(Refusal::invalid_client(
             "unsupported_auth_method_client_creds",
@@ -89,7 +90,12 @@ fn grant(org: &mut Org, call: &Call) -> Outcome {
             "The client is not authorized to use the provided grant type.",
         ));
     }
-    let bound = crate::token::bound_to(org, call, &app, &endpoint)?;
+    let heeded = org.behaviour.unasked_proof_binds || app.flag("dpop_bound_access_tokens");
+    let bound = if heeded {
+        crate::token::bound_to(org, call, &app, &endpoint)?
+    } else {
+        None
+    };
     let scopes: Vec<String> = field("scope")
         .unwrap_or("")
         .split_whitespace()

@@ -58,16 +58,23 @@ fn read(
         },
         None => Vec::new(),
     };
-    if clients.is_empty() {
+    if clients.is_empty() && !org.behaviour.policies_may_be_empty {
         return Err(Refusal::invalid(
             "conditions.clients.include",
             "conditions.clients.include: The field cannot be left blank",
         ));
     }
-    if clients
-        .iter()
-        .any(|id| *id != "ALL_CLIENTS" && org.app_of_client(id).is_none())
-    {
+    // The clients of this policy that it may go on to name although they are gone.
+    let tolerated = org
+        .server(call)?
+        .policy(own)
+        .filter(|_| org.behaviour.deleted_clients_may_stay_listed)
+        .map_or_else(Vec::new, |policy| policy.clients.clone());
+    if clients.iter().any(|id| {
+        *id != "ALL_CLIENTS"
+            && org.app_of_client(id).is_none()
+            && !tolerated.iter().any(|known| known == id)
+    }) {
         return Err(Refusal::invalid(
             "conditions.clients.include",
             "conditions.clients.include: Resource not found",

@@ -143,7 +143,8 @@ fn grant(org: &mut Org, call: &Call) -> Result<(Answer, String), Refusal> {
             ));
         }
     }
-    let (client_id, proof) = client_auth::presented(call, &form)?;
+    let (client_id, proof) =
+        client_auth::presented(call, &form, org.behaviour.basic_is_form_decoded)?;
     let app = client_auth::authenticate(org, call, &client_id, &proof, &endpoint)?;
     if !app.grant_types().contains(&"client_credentials") {
         return Err(Refusal::oauth(
@@ -382,7 +383,8 @@ pub(crate) fn client_of(
 ) -> Result<(App, Vec<(String, String)>), Refusal> {
     let form = call.form()?;
     let endpoint = format!("{}{}", org.url, call.path);
-    let (client_id, proof): (String, Proof) = client_auth::presented(call, &form)?;
+    let (client_id, proof): (String, Proof) =
+        client_auth::presented(call, &form, org.behaviour.basic_is_form_decoded)?;
     let app = client_auth::authenticate(org, call, &client_id, &proof, &endpoint)?;
     Ok((app, form))
 }

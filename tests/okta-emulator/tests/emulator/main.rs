@@ -2,6 +2,7 @@
 
 mod apps;
 mod binary;
+mod conformance;
 mod faults;
 mod keys;
 mod kit;
