@@ -81,14 +81,14 @@ pub(super) async fn prepare(
         None => secret.and_then(|secret| sign_in(spec, &secret)),
         Some(problem) => Err(problem),
     };
-    let (signin, log, problem) = match signin {
-        Ok((signin, log)) => (signin, log, None),
-        Err(problem) => (SignIn::Missing(problem.1.clone()), None, Some(problem)),
+    let (signin, problem) = match signin {
+        Ok(signin) => (signin, None),
+        Err(problem) => (SignIn::Missing(problem.1.clone()), Some(problem)),
     };
     let (clock, metrics) = (ctx.settings.clock.clone(), ctx.settings.metrics.clone());
-    let org = Org::new(http, url, signin, limits, clock, metrics);
+    let org = Org::new(http, url, signin, limits, clock, metrics).with_origin(origin);
     Prepared {
-        org: Arc::new(org.with_origin(origin).with_log_sign_in(log)),
+        org: Arc::new(org),
         problem,
     }
 }
@@ -197,8 +197,7 @@ fn bare(host: &str) -> &str {
     host.trim().trim_start_matches('[').trim_end_matches(']')
 }
 
-/// The sign-in, and for the System Log one of its own where that has a scope.
-fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<SignIn>), Problem> {
+fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<SignIn, Problem> {
     let name = secret.name_any();
     let host = host(spec);
     let allowed = secret.annotations().get(n::ANNOTATION_ALLOW_HOST);
@@ -234,7 +233,7 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<Sig
     };
     let value = SecretString::from(value);
     let Some(app) = &spec.auth.private_key_jwt else {
-        return Ok((SignIn::ApiToken(value), None));
+        return Ok(SignIn::ApiToken(value));
     };
     let unusable = |error: crate::okta::jose::KeyError| {
         (
@@ -252,7 +251,5 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<Sig
     if spec.authorization_server.management == Management::Managed {
         scopes.push("okta.authorizationServers.manage");
     }
-    let of = |key, scopes| SignIn::private_key_jwt(app.client_id.clone(), key, scopes);
-    let log = of(signing.clone(), vec!["okta.logs.read"]).map_err(unusable)?;
-    Ok((of(signing, scopes).map_err(unusable)?, Some(log)))
+    SignIn::private_key_jwt(app.client_id.clone(), signing, scopes).map_err(unusable)
 }

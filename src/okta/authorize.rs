@@ -97,7 +97,7 @@ impl Org {
         let mut bare = url.clone();
         bare.set_query(None);
         let method = request.method.as_str();
-        let signin = self.log_signin.as_ref().unwrap_or(&self.signin);
+        let signin = &self.signin;
         let (headers, number) = signin.headers(self, method, bare.as_str()).await?;
         let outcome = self.once(request, url.clone(), headers, turn).await;
         let unauthorized = matches!(&outcome, Err(e) if e.class == Class::Unauthorized);

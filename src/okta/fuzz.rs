@@ -40,7 +40,14 @@ pub fn headers(text: &str) {
     let signin = SignIn::Missing("nobody signs in here".to_owned());
     let share = RateLimit::default();
     let limits = Orgs::default().limits(&base, share);
-    let org = Org::new(HTTP.clone(), base, signin, limits, clock, Metrics::default());
+    let org = Org::new(
+        HTTP.clone(),
+        base,
+        signin,
+        limits,
+        clock,
+        Metrics::default(),
+    );
     let now = Timestamp::from_second(1_785_000_000).expect("an instant");
     let turn = Turn::of_operator(Lane::New, "somebody".to_owned());
     org.learn(&headers, Bucket::Apps, now);

@@ -28,8 +28,6 @@ pub struct Org {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
     pub(super) signin: SignIn,
-    /// For the System Log, whose scope may be missing.
-    pub(super) log_signin: Option<SignIn>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) limits: Arc<Limits>,
@@ -126,7 +124,6 @@ impl Org {
             http,
             base,
             signin,
-            log_signin: None,
             clock,
             metrics,
             limits,
@@ -149,13 +146,6 @@ impl Org {
     #[must_use]
     pub fn with_origin(self, origin: String) -> Self {
         Self { origin, ..self }
-    }
-
-    /// Signs in separately for the System Log: if its scope is not granted, Okta
-    /// gives no token at all.
-    #[must_use]
-    pub fn with_log_sign_in(self, log_signin: Option<SignIn>) -> Self {
-        Self { log_signin, ..self }
     }
 
     /// The org's host, with its port if it has one of its own.

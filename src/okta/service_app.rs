@@ -24,6 +24,8 @@ use crate::plan::lane::Lane;
 use crate::plan::schedule::after;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// For the System Log, without which the operator works too.
+const OPTIONAL: &str = "okta.logs.read";
 /// The operator's own token is replaced this long before it ends.
 const AHEAD: Duration = Duration::from_secs(300);
 /// A difference of the clocks beyond this may be why Okta refuses what we sign;
@@ -151,7 +153,12 @@ impl ServiceApp {
     }
 
     async fn token(&self, org: &Org, nonce: &mut Option<String>) -> Result<Token, Error> {
-        match self.ask(org, nonce, &self.scopes).await? {
+        let all: Vec<&str> = self.scopes.iter().copied().chain([OPTIONAL]).collect();
+        let mut asked = self.ask(org, nonce, &all).await?;
+        if matches!(&asked, Err(refused) if refused.error == "invalid_scope") {
+            asked = self.ask(org, nonce, &self.scopes).await?;
+        }
+        match asked {
             Ok(token) => Ok(token),
             Err(refused) if refused.error == "invalid_scope" => {
                 let mut missing = Vec::new();

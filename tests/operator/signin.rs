@@ -19,12 +19,13 @@ use crate::harness::{World, apply, condition, until};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-pub(crate) const SCOPES: [&str; 5] = [
+pub(crate) const SCOPES: [&str; 6] = [
     "okta.apps.manage",
     "okta.apps.read",
     "okta.clients.read",
     "okta.authorizationServers.read",
     "okta.authorizationServers.manage",
+    "okta.logs.read",
 ];
 pub(crate) const ROLES: [&str; 2] = ["APP_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN"];
 pub(crate) const SIGN_INS: (&str, &str) = ("POST", "/oauth2/v1/token");

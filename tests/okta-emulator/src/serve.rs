@@ -17,7 +17,7 @@ use crate::call::{Answer, Call, Principal, pairs};
 use crate::clock::Clock;
 use crate::faults::FaultKind;
 use crate::guard::{self, Guard};
-use crate::limits::Bucket;
+use crate::limits::{Bucket, Verdict};
 use crate::log::{Actor, Target};
 use crate::org::Org;
 use crate::refusal::Refusal;
@@ -148,7 +148,10 @@ pub(crate) async fn serve(
         return Err(Cut);
     }
     let answer = match (&found, forced(&faults)) {
-        (_, Some(answer)) => limit_headers(&org, &call, answer),
+        (found, Some(answer)) => {
+            let route = found.as_ref().ok().map(|(route, _)| *route);
+            counted(&mut org, &call, route, answer)
+        }
         (Err(refusal), None) => refusal.clone().into_answer(),
         (Ok(_), None) if !announced && matches!(call.method.as_str(), "POST" | "PUT") => {
             Answer::json(411, json!({ "errorSummary": "Length Required" }))
@@ -233,17 +236,7 @@ fn answer(org: &mut Org, call: &mut Call, route: &routes::Route, too_many: bool)
             .unwrap_or_else(Refusal::into_answer)
     };
     if let Some(verdict) = verdict {
-        // The reset is in Okta's time, as the Date header is.
-        let reset = verdict.reset.saturating_add_signed(org.faults.skew());
-        answer
-            .headers
-            .push(("x-rate-limit-limit", verdict.limit.to_string()));
-        answer
-            .headers
-            .push(("x-rate-limit-remaining", verdict.remaining.to_string()));
-        answer
-            .headers
-            .push(("x-rate-limit-reset", reset.to_string()));
+        answer = limit_headers(org, &verdict, verdict.remaining, answer);
     }
     answer
 }
@@ -268,16 +261,34 @@ fn forced(faults: &[FaultKind]) -> Option<Answer> {
     })
 }
 
-fn limit_headers(org: &Org, call: &Call, answer: Answer) -> Answer {
-    let reset = (call.now / 60_000 + 1) * 60;
-    let remaining = if answer.status == 429 { "0" } else { "10" };
+/// An injected status counts as any other answer, and says how much is left; as a
+/// 429 it says that nothing is.
+fn counted(org: &mut Org, call: &Call, route: Option<&routes::Route>, answer: Answer) -> Answer {
+    let Some(route) = route else {
+        return answer;
+    };
+    let principal = match route.guard {
+        Guard::Open => Principal::Anonymous,
+        _ => guard::identify(org, call).unwrap_or(Principal::Anonymous),
+    };
+    let share = org.behaviour.rate_limit_headers_show_share;
+    let verdict = org
+        .windows
+        .take(&org.limits, route.bucket, principal.key(), call.now, share);
+    let refused = answer.status == 429;
+    verdict.map_or(answer.clone(), |verdict| {
+        let remaining = if refused { 0 } else { verdict.remaining };
+        limit_headers(org, &verdict, remaining, answer)
+    })
+}
+
+fn limit_headers(org: &Org, verdict: &Verdict, remaining: u32, answer: Answer) -> Answer {
+    // The reset is in Okta's time, as the Date header is.
+    let reset = verdict.reset.saturating_add_signed(org.faults.skew());
     answer
-        .with_header("x-rate-limit-limit", "100".to_owned())
-        .with_header("x-rate-limit-remaining", remaining.to_owned())
-        .with_header(
-            "x-rate-limit-reset",
-            reset.saturating_add_signed(org.faults.skew()).to_string(),
-        )
+        .with_header("x-rate-limit-limit", verdict.limit.to_string())
+        .with_header("x-rate-limit-remaining", remaining.to_string())
+        .with_header("x-rate-limit-reset", reset.to_string())
 }
 
 fn record(org: &mut Org, call: &Call, template: &str, status: u16, error_code: Option<String>) {
