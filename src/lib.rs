@@ -9,6 +9,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod controller;
+pub mod fence;
 pub mod metrics;
 pub mod okta;
 pub mod plan;

@@ -82,6 +82,7 @@ async fn operate(arguments: &Run) -> Result<(), String> {
         instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "neo4j-okta-operator".to_owned()),
         clock: Clock::system(),
         fence: Fence::open(),
+        okta_timeout: neo4j_okta_operator::okta::TIMEOUT,
         metrics: metrics.clone(),
         after_step: None,
     };

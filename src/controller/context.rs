@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -15,11 +16,11 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
-use super::fence::Fence;
 use super::runtime::Issuers;
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
+use crate::fence::Fence;
 use crate::metrics::Metrics;
 use crate::plan::allow::Census;
 use crate::plan::identity::AccountRef;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Whether effects are allowed.
     pub fence: Fence,
+    /// A request to Okta ends after this, one way or another.
+    pub okta_timeout: Duration,
     /// Counters.
     pub metrics: Metrics,
     /// Observes each step.

@@ -4,7 +4,6 @@
 mod account;
 mod backoff;
 mod context;
-mod fence;
 mod finalizer;
 mod issuer;
 mod kubernetes;
@@ -34,8 +33,8 @@ use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, Resource, ResourceExt};
 
+pub use crate::fence::{Fence, Fenced};
 pub use context::{AfterStep, Settings};
-pub use fence::{Fence, Fenced};
 
 use context::{Context, Stores};
 
@@ -90,6 +89,7 @@ impl Operator {
             .await?
             .uid()
             .unwrap_or_default();
+        let client = settings.fence.client(client);
         let (ready_tx, ready_rx) = tokio::sync::watch::channel(false);
         Ok(Self {
             run: run(client, settings, installation, ready_tx, shutdown.shared()).boxed(),

@@ -14,7 +14,7 @@ use super::runtime::Runtime;
 use crate::api::conditions::Reason;
 use crate::api::{Management, OktaIssuer, OktaIssuerSpec, SecretRef, names as n};
 use crate::okta::jose::SigningKey;
-use crate::okta::{Org, SignIn};
+use crate::okta::{Org, Sender, SignIn};
 
 /// A connection, and what is wrong with the sign-in.
 pub(super) struct Prepared {
@@ -89,7 +89,13 @@ fn connect(
         settings.clock.clone(),
         settings.metrics.clone(),
     )
-    .map(|org| org.with_origin(origin))
+    .map(|org| {
+        org.with_origin(origin).with_sender(Sender {
+            instance: settings.instance.clone(),
+            fence: settings.fence.clone(),
+            timeout: settings.okta_timeout,
+        })
+    })
     .map_err(|message| (Reason::InvalidIssuer, message))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -15,14 +15,13 @@ use url::Url;
 use super::budget::{Bucket, Budget, Turn};
 use super::error::{Class, Error, ErrorBody, classify};
 use super::headers::{request_id, root_cause};
+use super::sender::Sender;
 use super::signin::SignIn;
 use crate::api::RateLimit;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::sync::lock;
 
-/// Okta has answered an app's PUT after 30 s before now.
-const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of ours that are under way at once; an Integrator org allows 35.
 const CONCURRENT: usize = 12;
@@ -44,6 +43,7 @@ pub struct Org {
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
+    sender: Sender,
 }
 
 /// A management request.
@@ -110,8 +110,6 @@ impl Org {
         metrics: Metrics,
     ) -> Result<Self, String> {
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("neo4j-okta-operator/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = ca_bundle {
@@ -160,6 +158,7 @@ impl Org {
             retries: Mutex::default(),
             skew_ms: std::sync::atomic::AtomicI64::new(0),
             origin: String::new(),
+            sender: Sender::default(),
         }
     }
 
@@ -167,6 +166,12 @@ impl Org {
     #[must_use]
     pub fn with_origin(self, origin: String) -> Self {
         Self { origin, ..self }
+    }
+
+    /// Says in whose name requests leave.
+    #[must_use]
+    pub fn with_sender(self, sender: Sender) -> Self {
+        Self { sender, ..self }
     }
 
     /// What the sign-in was made from.
@@ -341,10 +346,15 @@ impl Org {
             .await
             .map_err(|_| Error::transient("shutting down"))?;
         let watch = self.clock.stopwatch();
+        let builder = builder
+            .timeout(self.sender.timeout)
+            .header(USER_AGENT, self.sender.user_agent());
+        // The last look before it leaves: the slot and the connection may have
+        // taken their time.
+        let sent = self.sender.fence.guard(builder.send()).await;
         // reqwest's errors may quote the URL, which holds no secret.
-        let response = builder
-            .send()
-            .await
+        let response = sent
+            .map_err(|fenced| Error::transient(fenced.to_string()))?
             .map_err(|e| Error::transient(format!("no answer from Okta: {}", root_cause(&e))))?;
         let status = response.status();
         let headers = response.headers().clone();
