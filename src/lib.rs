@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod fence;
+pub mod leader;
 pub mod metrics;
 pub mod okta;
 pub mod plan;

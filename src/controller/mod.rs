@@ -52,10 +52,22 @@ const WATCH_TIMEOUT: u32 = 200;
 pub struct Readiness(tokio::sync::watch::Receiver<bool>);
 
 impl Readiness {
+    /// Readiness as the sender tells it.
+    #[must_use]
+    pub fn told_by(receiver: tokio::sync::watch::Receiver<bool>) -> Self {
+        Self(receiver)
+    }
+
     /// True once all caches have seen everything.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Waits until it turns; `None` when it cannot turn any more.
+    pub async fn changed(&mut self) -> Option<bool> {
+        self.0.changed().await.ok()?;
+        Some(*self.0.borrow_and_update())
     }
 }
 
