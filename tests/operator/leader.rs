@@ -6,15 +6,17 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use neo4j_okta_operator::clock::Clock;
+use neo4j_okta_operator::controller::{Operator, Settings};
 use neo4j_okta_operator::leader::{Election, Ended, LEASE, Timing};
 use neo4j_okta_operator::metrics::Metrics;
+use neo4j_okta_operator::okta::TIMEOUT;
 use okta_emulator::{Fault, FaultKind};
 use serde_json::json;
 use testbed::OPERATOR_NAMESPACE;
 
 use crate::harness::{PATIENCE, World, until};
 use crate::proxy::Proxy;
-use crate::replicas::{LONG, Replica, SHORT};
+use crate::replicas::{LONG, Replica, SHORT, client_of};
 
 /// Exit code of a replica that lost its lease, as docs/operations.md says.
 const LEASE_LOST: i32 = 75;
@@ -160,6 +162,63 @@ async fn a_leader_that_is_cut_off_from_the_api_server_drops_its_work_before_anot
     }
     world.one_after_the_other(&["one", "two"]);
     assert_eq!(world.okta.admin().apps().len(), 21, "one app for each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_nobody_stops_does_nothing_after_its_deadline_though_there_is_much_to_do() {
+    let world = world().await;
+    let timing = Timing {
+        lease: Duration::from_secs(1200),
+        deadline: Duration::from_secs(600),
+        retry: Duration::from_secs(1),
+    };
+    let client = client_of(&world, "one").await;
+    let mut election = Election::new(
+        client.clone(),
+        OPERATOR_NAMESPACE,
+        "one",
+        timing,
+        world.clock.clone(),
+        Metrics::default(),
+    );
+    assert!(election.acquire(std::future::pending()).await);
+    let settings = Settings {
+        namespace: OPERATOR_NAMESPACE.to_owned(),
+        instance: "one".to_owned(),
+        clock: world.clock.clone(),
+        fence: election.fence(),
+        okta_timeout: TIMEOUT,
+        metrics: Metrics::default(),
+        after_step: None,
+    };
+    let operator = Operator::new(client, settings, std::future::pending());
+    let running = tokio::spawn(operator.await.unwrap().run());
+    world.account("etl", json!({})).await;
+    let token = world.ready("etl").await.status.unwrap().token.unwrap();
+    world.quiet().await;
+    let before = (world.requests_at_okta_of("one"), world.writes_of("one"));
+    assert!(
+        before.0 > 0 && before.1 > 0,
+        "{before:?} are not told apart"
+    );
+
+    // Nobody renews; the token is due, and somebody wants another account.
+    world.pass(Duration::from_secs(50 * 60));
+    world.account("report", json!({})).await;
+    let other = world.operator(None).await;
+    world.ready("report").await;
+    world
+        .account_is("etl", "refreshed", |account| {
+            let status = account.status.as_ref();
+            let now = status.and_then(|s| s.token.as_ref());
+            now.is_some_and(|now| now.expires_at.0 > token.expires_at.0)
+        })
+        .await;
+    world.quiet().await;
+    let after = (world.requests_at_okta_of("one"), world.writes_of("one"));
+    assert_eq!(before, after, "requests at Okta, writes in Kubernetes");
+    running.abort();
+    other.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

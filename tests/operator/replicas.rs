@@ -2,8 +2,10 @@
 //! the name that they give themselves at Okta and at the API server.
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
 use neo4j_okta_operator::leader::LEASE;
+use reqwest::header::USER_AGENT;
 use testbed::{Child, OPERATOR_NAMESPACE, OPERATOR_USER, free_port};
 
 use crate::harness::{World, until};
@@ -86,6 +88,19 @@ impl Replica {
     pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(self.child.log()).unwrap_or_default()
     }
+}
+
+/// A client with the rights of the operator that names itself as a replica does.
+pub(crate) async fn client_of(world: &World, name: &str) -> Client {
+    let kubeconfig = Kubeconfig::read_from(world.cluster.operator_kubeconfig()).unwrap();
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .unwrap();
+    config
+        .headers
+        .push((USER_AGENT, agent(name).parse().unwrap()));
+    Client::try_from(config).unwrap()
 }
 
 fn agent(name: &str) -> String {
