@@ -4,8 +4,9 @@
 //! sends nothing when it wakes up.
 //!
 //! It refuses to promise more: a process that is frozen after the look and
-//! before the system call still sends what it had in hand. That one is harmless
-//! by what it is: a write with a resourceVersion, or idempotent at Okta.
+//! before the system call still sends what it had in hand. In Kubernetes that is
+//! refused for its resourceVersion; at Okta it concerns the same client id, and
+//! what it undoes of an access policy the next look puts right.
 
 use std::fmt;
 use std::future::poll_fn;
