@@ -38,7 +38,7 @@ pub type AfterStep = Arc<dyn Fn(&AccountRef, &Step) -> BoxFuture<'static, ()> + 
 pub struct Settings {
     /// Where the operator's own Secrets are.
     pub namespace: String,
-    /// Name of this instance, for events.
+    /// Name of this instance, for events and for Okta's System Log.
     pub instance: String,
     /// The time.
     pub clock: Clock,
