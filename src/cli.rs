@@ -2,12 +2,17 @@
 //! it ends the program with one line and exit code 64 (EX_USAGE).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::leader::Timing;
 
 /// Exit code for a wrong command line (sysexits.h).
 pub const EX_USAGE: u8 = 64;
+/// Exit code of a replica that lost its lease: start it again (EX_TEMPFAIL).
+pub const EX_LEASE_LOST: u8 = 75;
 
 /// Gives every workload its own machine identity for Neo4j, through Okta.
 #[derive(Clone, Debug, Parser)]
@@ -56,6 +61,49 @@ pub struct Run {
     /// Leave out the two gauges that name each account.
     #[arg(long, env = "NO_ACCOUNT_METRICS")]
     pub no_account_metrics: bool,
+
+    /// Work only while holding the Lease, so that several replicas may run. With
+    /// `false` never run two at once.
+    #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub leader_elect: bool,
+
+    /// Another replica takes over when it has watched the Lease unchanged for
+    /// this long.
+    #[arg(long, env = "LEASE_DURATION", default_value = "90s", value_parser = duration)]
+    pub lease_duration: Duration,
+
+    /// A leader that could not renew the Lease for this long drops everything
+    /// and ends with exit code 75.
+    #[arg(long, env = "RENEW_DEADLINE", default_value = "25s", value_parser = duration)]
+    pub renew_deadline: Duration,
+
+    /// How often the Lease is renewed, or looked at.
+    #[arg(long, env = "RETRY_PERIOD", default_value = "5s", value_parser = duration)]
+    pub retry_period: Duration,
+
+    /// A request to Okta that takes longer is given up.
+    #[arg(long, env = "OKTA_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub okta_timeout: Duration,
+}
+
+impl Run {
+    /// The durations of the Lease.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        Timing {
+            lease: self.lease_duration,
+            deadline: self.renew_deadline,
+            retry: self.retry_period,
+        }
+    }
+
+    /// What no flag can be blamed for alone.
+    fn check(&self) -> Result<(), String> {
+        if self.leader_elect {
+            self.timing().check(self.okta_timeout)?;
+        }
+        Ok(())
+    }
 }
 
 /// How log lines look.
@@ -82,6 +130,14 @@ fn namespace(text: &str) -> Result<String, String> {
     }
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<kube::core::Duration>();
+    match parsed.map(|d| (d.is_negative(), Duration::from(d))) {
+        Ok((false, duration)) if !duration.is_zero() => Ok(duration),
+        _ => Err("not a duration such as 90s or 1m30s".to_owned()),
+    }
+}
+
 fn filter(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -98,7 +154,17 @@ where
     I: IntoIterator<Item = T>,
     T: Into<std::ffi::OsString> + Clone,
 {
-    Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| told(&error))?;
+    if let Command::Run(run) = &cli.command {
+        run.check()
+            .map_err(|text| (format!("error: {text}"), EX_USAGE))?;
+    }
+    Ok(cli)
+}
+
+/// What clap says, in one line.
+fn told(error: &clap::Error) -> (String, u8) {
+    match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (error.to_string(), 0),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => (
             "error: a command is needed: run or crds (see --help)".to_owned(),
@@ -113,7 +179,7 @@ where
                 .collect();
             (line.join(" "), EX_USAGE)
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_in_one_line() {
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 7] = [
             (&["run", "--admin-address", "nonsense"], "--admin-address"),
             (&["run", "--log-format", "xml"], "--log-format"),
             (
@@ -130,6 +196,7 @@ mod tests {
                 "--operator-namespace",
             ),
             (&["run", "--frobnicate"], "--frobnicate"),
+            (&["run", "--lease-duration", "soon"], "--lease-duration"),
             (&["walk"], "walk"),
             (&[], "run or crds"),
         ];
@@ -139,6 +206,47 @@ mod tests {
             assert_eq!(code, EX_USAGE, "{arguments:?}");
             assert!(text.contains(word) && !text.trim().contains('\n'), "{text}");
         }
+    }
+
+    #[test]
+    fn durations_with_which_two_could_lead_at_once_or_nobody_for_long_are_refused() {
+        let cases: [(&[&str], &[&str]); 6] = [
+            (
+                &["--lease-duration=85s"],
+                &["--lease-duration", "--renew-deadline", "--okta-timeout"],
+            ),
+            (
+                &["--okta-timeout=65s"],
+                &["--lease-duration", "--okta-timeout"],
+            ),
+            (
+                &["--renew-deadline=30s"],
+                &["--lease-duration", "--renew-deadline"],
+            ),
+            (
+                &["--retry-period=10s"],
+                &["--renew-deadline", "--retry-period"],
+            ),
+            (&["--retry-period=1ms"], &["--retry-period"]),
+            (&["--lease-duration=2h"], &["--lease-duration"]),
+        ];
+        for (arguments, words) in cases {
+            let all = ["neo4j-okta-operator", "run"].iter().chain(arguments);
+            let (text, code) = parse(all.clone()).expect_err("impossible");
+            assert_eq!(code, EX_USAGE, "{arguments:?}");
+            assert!(!text.contains('\n'), "{text}");
+            for word in words {
+                assert!(text.contains(word), "{word} in {text}");
+            }
+            assert!(
+                parse(all.chain(&["--leader-elect=false"])).is_ok(),
+                "without an election nothing has to fit"
+            );
+        }
+        assert!(
+            parse(["neo4j-okta-operator", "run"]).is_ok(),
+            "the defaults fit"
+        );
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod controller;
+pub mod fence;
+pub mod leader;
 pub mod metrics;
 pub mod okta;
 pub mod plan;

@@ -1,14 +1,20 @@
-//! The operator's process: command line, sign of life, graceful stop.
+//! The operator's process: command line, sign of life, turns with other
+//! replicas, graceful stop.
 
+use std::pin::pin;
 use std::process::ExitCode;
 
+use axum::http::header::{HeaderValue, USER_AGENT};
 use futures::FutureExt;
 use neo4j_okta_operator::admin::Admin;
+use neo4j_okta_operator::api::names as n;
 use neo4j_okta_operator::cli::{self, Command, Run};
 use neo4j_okta_operator::clock::Clock;
-use neo4j_okta_operator::controller::{Fence, Operator, Settings};
+use neo4j_okta_operator::controller::{Fence, Operator, Readiness, Settings};
+use neo4j_okta_operator::leader::{Election, Ended, Timing};
 use neo4j_okta_operator::metrics::Metrics;
 use neo4j_okta_operator::{api, cluster, telemetry};
+use tokio::sync::{oneshot, watch};
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -57,8 +63,12 @@ fn run(arguments: &Run) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(operate(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = runtime.block_on(operate(arguments));
+    // What is under way was finished or has to end: nothing is waited for.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(Ended::Released) => ExitCode::SUCCESS,
+        Ok(Ended::Lost) => ExitCode::from(cli::EX_LEASE_LOST),
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
@@ -66,36 +76,141 @@ fn run(arguments: &Run) -> ExitCode {
     }
 }
 
-async fn operate(arguments: &Run) -> Result<(), String> {
+async fn operate(arguments: &Run) -> Result<Ended, String> {
     let admin = Admin::bind(arguments.admin_address)
         .await
         .map_err(|e| format!("--admin-address {}: {e}", arguments.admin_address))?;
-    let config = cluster::config().await?;
-    let client =
-        kube::Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))?;
+    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| n::OPERATOR.to_owned());
+    let mut config = cluster::config().await?;
+    // The API server's audit log then tells the replicas apart.
+    let agent = format!("{}/{} ({instance})", n::OPERATOR, env!("CARGO_PKG_VERSION"));
+    if let Ok(agent) = HeaderValue::from_str(&agent) {
+        config.headers.push((USER_AGENT, agent));
+    }
     let metrics = Metrics::new(!arguments.no_account_metrics);
-    metrics.set_leader(true);
     let settings = Settings {
         namespace: arguments.operator_namespace.clone(),
-        instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "neo4j-okta-operator".to_owned()),
+        instance,
         clock: Clock::system(),
         fence: Fence::open(),
+        okta_timeout: arguments.okta_timeout,
         metrics: metrics.clone(),
         after_step: None,
     };
     let shutdown = terminated().shared();
-    let operator = Operator::new(client, settings, shutdown.clone())
+    let (ready, readiness) = watch::channel(false);
+    let serving = admin.serve(Readiness::told_by(readiness), metrics, shutdown.clone());
+    let working = async {
+        if arguments.leader_elect {
+            take_turns(config, settings, arguments.timing(), &ready, shutdown).await
+        } else {
+            settings.metrics.set_leader(true);
+            work(client(config)?, settings, &ready, shutdown).await?;
+            Ok(Ended::Released)
+        }
+    };
+    let mut serving = pin!(serving);
+    let mut working = pin!(working);
+    tokio::select! {
+        ended = &mut working => ended,
+        served = &mut serving => {
+            let ended = working.await?;
+            served.map_err(|e| format!("the admin port failed: {e}"))?;
+            Ok(ended)
+        }
+    }
+}
+
+fn client(config: kube::Config) -> Result<kube::Client, String> {
+    kube::Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))
+}
+
+/// Works while it holds the lease. A replica that stands by watches the lease
+/// and nothing else: full caches would spare it some seconds after a wait that
+/// is longer, and cost the API server a set of watches for each replica. It is
+/// ready all the same, because it can take over.
+async fn take_turns(
+    config: kube::Config,
+    settings: Settings,
+    timing: Timing,
+    ready: &watch::Sender<bool>,
+    shutdown: impl Future<Output = ()> + Clone + Send + Unpin + 'static,
+) -> Result<Ended, String> {
+    // A client of its own, which repeats nothing by itself: no traffic of the
+    // operator's stands in the way of a renewal.
+    let mut own = config.clone();
+    own.default_retry = false;
+    let (own, client) = (client(own)?, client(config)?);
+    let mut election = Election::new(
+        own,
+        &settings.namespace,
+        &settings.instance,
+        timing,
+        settings.clock.clone(),
+        settings.metrics.clone(),
+    );
+    let mut stands_by = election.stands_by();
+    let acquired = {
+        let told = async {
+            let _ = stands_by.wait_for(|read| *read).await;
+            ready.send_replace(true);
+            std::future::pending().await
+        };
+        tokio::select! {
+            acquired = election.acquire(shutdown.clone()) => acquired,
+            () = told => false,
+        }
+    };
+    if !acquired {
+        tracing::info!("stopped");
+        return Ok(Ended::Released);
+    }
+    ready.send_replace(false);
+    let settings = Settings {
+        fence: election.fence(),
+        ..settings
+    };
+    let (resign, resigned) = oneshot::channel::<()>();
+    let resigned = async move { drop(resigned.await) }.boxed();
+    // A task of its own: work that keeps this one busy does not delay it.
+    let mut holding = tokio::spawn(election.hold(resigned));
+    tokio::select! {
+        biased;
+        // Here what is under way is dropped.
+        ended = &mut holding => Ok(ended.unwrap_or(Ended::Lost)),
+        worked = work(client, settings, ready, shutdown) => {
+            drop(resign);
+            let ended = holding.await.unwrap_or(Ended::Lost);
+            worked.map(|()| ended)
+        }
+    }
+}
+
+/// Runs the operator until shutdown; what is under way is finished.
+async fn work(
+    client: kube::Client,
+    settings: Settings,
+    ready: &watch::Sender<bool>,
+    shutdown: impl Future<Output = ()> + Clone + Send + 'static,
+) -> Result<(), String> {
+    let namespace = settings.namespace.clone();
+    let operator = Operator::new(client, settings, shutdown)
         .await
         .map_err(|e| format!("the cluster does not answer: {e}"))?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        namespace = arguments.operator_namespace,
-        "started"
-    );
-    let serving = admin.serve(operator.readiness(), metrics, shutdown);
-    let (served, ()) = tokio::join!(serving, operator.run());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace, "started");
+    let mut filled = operator.readiness();
+    let told = async {
+        while let Some(filled) = filled.changed().await {
+            ready.send_replace(filled);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = operator.run() => {}
+        () = told => {}
+    }
     tracing::info!("stopped");
-    served.map_err(|e| format!("the admin port failed: {e}"))
+    Ok(())
 }
 
 /// SIGTERM from the kubelet, or Ctrl-C from a person.

@@ -15,7 +15,7 @@ fn operator(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 #[test]
 fn wrong_flags_and_wrong_environment_values_end_with_one_line_and_exit_code_64() {
     type Environment = &'static [(&'static str, &'static str)];
-    let cases: [(&[&str], Environment, &str); 6] = [
+    let cases: [(&[&str], Environment, &str); 7] = [
         (&["run", "--frobnicate"], &[], "--frobnicate"),
         (
             &["run", "--admin-address", "nowhere"],
@@ -24,6 +24,7 @@ fn wrong_flags_and_wrong_environment_values_end_with_one_line_and_exit_code_64()
         ),
         (&["run"], &[("ADMIN_ADDRESS", "nowhere")], "--admin-address"),
         (&["run"], &[("LOG_FORMAT", "xml")], "--log-format"),
+        (&["run"], &[("OKTA_TIMEOUT", "2m")], "--lease-duration"),
         (
             &["run"],
             &[("OPERATOR_NAMESPACE", "Not A Name")],

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -16,12 +17,12 @@ use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::drift::Logs;
-use super::fence::Fence;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
+use crate::fence::Fence;
 use crate::metrics::Metrics;
 use crate::okta::limits::Orgs;
 use crate::plan::allow::Census;
@@ -40,12 +41,14 @@ pub type AfterStep = Arc<dyn Fn(&AccountRef, &Step) -> BoxFuture<'static, ()> + 
 pub struct Settings {
     /// Where the operator's own Secrets are.
     pub namespace: String,
-    /// Name of this instance, for events.
+    /// Name of this instance, for events and for Okta's System Log.
     pub instance: String,
     /// The time.
     pub clock: Clock,
     /// Whether effects are allowed.
     pub fence: Fence,
+    /// A request to Okta ends after this, one way or another.
+    pub okta_timeout: Duration,
     /// Counters.
     pub metrics: Metrics,
     /// Observes each step.

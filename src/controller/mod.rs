@@ -5,7 +5,6 @@ mod account;
 mod backoff;
 mod context;
 mod drift;
-mod fence;
 mod finalizer;
 mod issuer;
 mod kubernetes;
@@ -38,8 +37,8 @@ use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, Resource, ResourceExt};
 
+pub use crate::fence::{Fence, Fenced};
 pub use context::{AfterStep, Settings};
-pub use fence::{Fence, Fenced};
 
 use context::{Context, Stores};
 
@@ -57,10 +56,22 @@ const WATCH_TIMEOUT: u32 = 200;
 pub struct Readiness(tokio::sync::watch::Receiver<bool>);
 
 impl Readiness {
+    /// Readiness as the sender tells it.
+    #[must_use]
+    pub fn told_by(receiver: tokio::sync::watch::Receiver<bool>) -> Self {
+        Self(receiver)
+    }
+
     /// True once all caches have seen everything.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Waits until it turns; `None` when it cannot turn any more.
+    pub async fn changed(&mut self) -> Option<bool> {
+        self.0.changed().await.ok()?;
+        Some(*self.0.borrow_and_update())
     }
 }
 
@@ -94,6 +105,7 @@ impl Operator {
             .await?
             .uid()
             .unwrap_or_default();
+        let client = settings.fence.client(client);
         let (ready_tx, ready_rx) = tokio::sync::watch::channel(false);
         Ok(Self {
             run: run(client, settings, installation, ready_tx, shutdown.shared()).boxed(),

@@ -16,7 +16,7 @@ use crate::api::conditions::Reason;
 use crate::api::{Management, OktaIssuer, OktaIssuerSpec, RateLimit, SecretRef, names as n};
 use crate::okta::jose::SigningKey;
 use crate::okta::limits::combined;
-use crate::okta::{Org, SignIn, connect};
+use crate::okta::{Org, Sender, SignIn, connect};
 
 /// A connection, and what is wrong with the sign-in.
 pub(super) struct Prepared {
@@ -86,7 +86,13 @@ pub(super) async fn prepare(
         Err(problem) => (SignIn::Missing(problem.1.clone()), Some(problem)),
     };
     let (clock, metrics) = (ctx.settings.clock.clone(), ctx.settings.metrics.clone());
-    let org = Org::new(http, url, signin, limits, clock, metrics).with_origin(origin);
+    let org = Org::new(http, url, signin, limits, clock, metrics)
+        .with_origin(origin)
+        .with_sender(Sender {
+            instance: ctx.settings.instance.clone(),
+            fence: ctx.settings.fence.clone(),
+            timeout: ctx.settings.okta_timeout,
+        });
     Prepared {
         org: Arc::new(org),
         problem,

@@ -4,9 +4,9 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::context::{Context, Remembered};
-use super::fence::Fenced;
 use super::runtime::Runtime;
 use crate::api::conditions::Reason;
+use crate::fence::Fenced;
 use crate::okta::budget::Turn;
 use crate::okta::{self, Class};
 use crate::plan::desired::Desired;
@@ -39,6 +39,7 @@ impl From<kube::Error> for StepError {
             kube::Error::Api(status) if status.is_conflict() || status.is_not_found() => {
                 Self::Stale
             }
+            kube::Error::Service(source) if source.is::<Fenced>() => Self::Fenced(Fenced),
             _ => Self::Kubernetes(Box::new(error)),
         }
     }

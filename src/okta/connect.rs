@@ -14,14 +14,10 @@ use url::Url;
 use super::error::Error;
 use super::headers::root_cause;
 
-/// Okta has answered an app's PUT after 30 s before now.
-const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn builder() -> ClientBuilder {
     Client::builder()
-        .user_agent(concat!("neo4j-okta-operator/", env!("CARGO_PKG_VERSION")))
-        .timeout(TIMEOUT)
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -16,6 +16,7 @@ use super::error::{Class, Error, ErrorBody, classify};
 use super::headers::{request_id, root_cause};
 use super::limits::Limits;
 use super::rights::{Right, challenge};
+use super::sender::Sender;
 use super::signin::SignIn;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -42,6 +43,7 @@ pub struct Org {
     pub(super) refused: Mutex<BTreeMap<Right, (Timestamp, String)>>,
     /// What the sign-in was made from, to tell whether it is still the same.
     origin: String,
+    sender: Sender,
 }
 
 /// Leave to send one request; returned when its answer was learnt from, and
@@ -133,6 +135,7 @@ impl Org {
             signed_out: Mutex::default(),
             refused: Mutex::default(),
             origin: String::new(),
+            sender: Sender::default(),
         }
     }
 
@@ -146,6 +149,12 @@ impl Org {
     #[must_use]
     pub fn with_origin(self, origin: String) -> Self {
         Self { origin, ..self }
+    }
+
+    /// Says in whose name requests leave.
+    #[must_use]
+    pub fn with_sender(self, sender: Sender) -> Self {
+        Self { sender, ..self }
     }
 
     /// The org's host, with its port if it has one of its own.
@@ -320,7 +329,15 @@ impl Org {
             .await
             .map_err(|_| Error::transient("shutting down"))?;
         let watch = self.clock.stopwatch();
-        let response = builder.send().await.map_err(|e| no_answer(&e))?;
+        let builder = builder
+            .timeout(self.sender.timeout)
+            .header(USER_AGENT, self.sender.user_agent());
+        // The last look before it leaves: the slot and the connection may have
+        // taken their time.
+        let sent = self.sender.fence.guard(builder.send()).await;
+        let response = sent
+            .map_err(|fenced| Error::transient(fenced.to_string()))?
+            .map_err(|e| no_answer(&e))?;
         let status = response.status();
         let headers = response.headers().clone();
         let now = self.clock.now();

@@ -44,6 +44,7 @@ async fn operator_process() {
         instance: "doomed".to_owned(),
         clock: Clock::system(),
         fence: Fence::open(),
+        okta_timeout: neo4j_okta_operator::okta::TIMEOUT,
         metrics: Metrics::default(),
         after_step: Some(after_step),
     };

@@ -124,6 +124,7 @@ impl World {
             instance: "test".to_owned(),
             clock: self.clock.clone(),
             fence: Fence::open(),
+            okta_timeout: neo4j_okta_operator::okta::TIMEOUT,
             metrics: self.metrics.clone(),
             after_step,
         };

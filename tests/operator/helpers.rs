@@ -3,11 +3,13 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer, crds};
+use neo4j_okta_operator::leader::LEASE;
 use serde_json::{Value, json};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, OPERATOR_NAMESPACE};
 
 /// How long a test waits for what has to happen; no test judges a timing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,6 +109,9 @@ pub(crate) async fn clean(client: &Client) {
     for issuer in issuers.list(&ListParams::default()).await.expect("issuers") {
         release(&issuers, &issuer.name_any()).await;
     }
+    // Whoever held it was killed: nobody has to wait for that.
+    let leases: Api<Lease> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
+    release(&leases, LEASE).await;
 }
 
 async fn release<K>(api: &Api<K>, name: &str)

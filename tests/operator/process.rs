@@ -44,7 +44,7 @@ async fn the_program_tells_its_state_and_stops_in_order_on_sigterm() {
         "neo4j_okta_account_ready{",
         "neo4j_okta_account_token_expiry_timestamp_seconds{",
         "neo4j_okta_first_token_duration_seconds_count 1",
-        "neo4j_okta_leader 1",
+        "\nneo4j_okta_leader 1\n",
     ];
     // The status is written before the gauges move.
     until("told in metrics", async || {

@@ -32,6 +32,8 @@ pub struct Request {
     pub request_id: String,
     /// `X-Okta-Retry-For` of the request.
     pub retry_for: Option<String>,
+    /// `User-Agent` of the request.
+    pub user_agent: Option<String>,
 }
 
 /// The newest half million of them.

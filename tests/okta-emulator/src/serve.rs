@@ -309,6 +309,7 @@ fn record(org: &mut Org, call: &Call, template: &str, status: u16, error_code: O
         },
         request_id: call.request_id.clone(),
         retry_for: call.header("x-okta-retry-for").map(str::to_owned),
+        user_agent: call.header("user-agent").map(str::to_owned),
     });
 }
 

@@ -27,6 +27,8 @@ pub struct AuditEvent {
     pub code: u16,
     /// Path and query.
     pub uri: String,
+    /// With which program, in its own words.
+    pub user_agent: String,
 }
 
 /// The events so far, in the order in which they ended.
@@ -47,6 +49,8 @@ struct Line {
     verb: String,
     #[serde(rename = "requestURI")]
     request_uri: String,
+    #[serde(default)]
+    user_agent: String,
     #[serde(default)]
     object_ref: ObjectRef,
     #[serde(default)]
@@ -90,6 +94,7 @@ impl Line {
             name,
             code: self.response_status.code,
             uri: self.request_uri,
+            user_agent: self.user_agent,
         }
     }
 }
