@@ -4,7 +4,7 @@
 //! waiting accounts do not wake together.
 //!
 //! Okta counts per bucket in windows of about a minute (`X-Rate-Limit-*`);
-//! [`window`](super::window) counts along, [`queue`](super::queue) says whose
+//! `window` counts along, `queue` says whose
 //! turn it is.
 
 use std::collections::HashMap;
