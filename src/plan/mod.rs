@@ -13,6 +13,7 @@ mod condition_list;
 mod delete;
 pub mod desired;
 pub mod drift;
+pub mod effect;
 pub mod facts;
 #[cfg(fuzzing)]
 pub mod fuzz;

@@ -5,6 +5,8 @@
 
 #[path = "tests_fixture.rs"]
 mod fixture;
+#[path = "tests_model_rules.rs"]
+mod rules;
 #[path = "tests_model_steps.rs"]
 mod steps;
 
@@ -240,67 +242,6 @@ impl Model {
         }
     }
 
-    /// What must hold at every moment.
-    pub(super) fn check(&self) {
-        let ours: Vec<&App> = self
-            .apps
-            .iter()
-            .filter(|a| self.desired.owns(a.marker.as_ref()))
-            .collect();
-        assert!(
-            ours.len() <= 1,
-            "two apps for one account\n{}",
-            self.story()
-        );
-        for app in &self.apps {
-            assert!(app.secrets.len() <= 2);
-        }
-        // The client secret that workloads see is one that Okta knows, unless
-        // somebody removed the app, or its method is just being replaced.
-        if let Some(credentials) = &self.credentials
-            && let Some((client_id, method, value)) = &credentials.live
-            && (credentials.staged.as_ref()).is_none_or(|(s, _)| s.purpose == Purpose::Add)
-            && let Some(app) = self.apps.iter().find(|a| a.client_id == *client_id)
-            && app.method == method_name(*method)
-        {
-            assert!(
-                app.knows(Kind::of(*method), *value),
-                "Okta does not accept the live credentials\n{}",
-                self.story()
-            );
-        }
-    }
-
-    /// What must hold once the account is settled.
-    pub(super) fn check_settled(&self) {
-        let app = self
-            .apps
-            .iter()
-            .find(|a| self.desired.owns(a.marker.as_ref()))
-            .expect("an app");
-        assert!(app.active && !app.dpop, "{app:?}");
-        assert_eq!(
-            (&app.label, &app.groups),
-            (&self.desired.label, &self.desired.groups),
-            "{}",
-            self.story()
-        );
-        let credentials = self.credentials.as_ref().expect("credentials");
-        assert!(credentials.staged.is_none());
-        assert_eq!(
-            credentials.live.as_ref().expect("live").1,
-            self.desired.authentication
-        );
-        // Settled with the former credentials still at work is an overlap.
-        let overlap = (credentials.meta.annotations).contains_key(sm::ANNOTATION_RETIRE);
-        let ours = app.secrets.iter().chain(&app.keys).filter(|c| c.1 != 0);
-        let count = ours.count();
-        assert!(count == 1 || (overlap && count == 2), "{}", self.story());
-        let facts = self.observe().token_facts().expect("a token");
-        assert_eq!(facts.groups, self.desired.groups);
-        assert!(facts.life.expires_at > self.now);
-    }
-
     /// The last steps and where the world stands, for a failing test.
     pub(super) fn story(&self) -> String {
         let last: Vec<&str> = self
@@ -377,7 +318,7 @@ impl Model {
             }
             done += 1;
             self.trace.push(step.clone());
-            let to_okta = !steps::is_local(&step);
+            let to_okta = !rules::is_local(&step);
             let failed = to_okta
                 && (self.okta_down
                     || trouble.take_if(|_| true).is_some_and(|t| {
@@ -410,7 +351,7 @@ impl Model {
             outcome,
             self.now,
         );
-        kstatus_reads_it_right(&status, &self.observe(), self.now);
+        rules::kstatus_reads_it_right(&status, &self.observe(), self.now);
         if self.status.as_ref() != Some(&status) {
             self.status = Some(status);
             self.writes += 1;
@@ -437,31 +378,4 @@ impl Model {
             described_as: described.then(|| spec.revision()),
         }
     }
-}
-
-/// Stalled only together with Ready=False, Reconciling never beside it; while a
-/// token lives and the account is not stopped, it is ready.
-fn kstatus_reads_it_right(status: &Neo4jServiceAccountStatus, observed: &Observed, now: Timestamp) {
-    let is = |type_: &str, value: &str| {
-        status
-            .conditions
-            .iter()
-            .any(|c| c.type_ == type_ && c.status == value)
-    };
-    assert!(
-        !is("Stalled", "True") || is("Ready", "False"),
-        "{status:#?}"
-    );
-    assert!(
-        !(is("Stalled", "True") && is("Reconciling", "True")),
-        "{status:#?}"
-    );
-    let token = observed.token_facts();
-    if is("Ready", "True") {
-        assert!(
-            token.is_some_and(|t| t.life.expires_at > now),
-            "{status:#?}"
-        );
-    }
-    assert_eq!(status.token.is_some(), status.binding.is_some());
 }

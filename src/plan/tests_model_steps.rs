@@ -6,7 +6,7 @@ impl Model {
     #[allow(clippy::too_many_lines, reason = "one arm a step")]
     pub(super) fn carry_out(&mut self, step: &Step, observed: &Observed) -> Effect {
         let spec = self.desired.app_spec();
-        if !is_read(step) {
+        if !rules::is_read(step) {
             self.writes += 1;
         }
         match step {
@@ -417,38 +417,4 @@ impl Model {
             ..before
         }
     }
-}
-
-pub(super) fn is_local(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::AddFinalizer
-            | Step::RemoveFinalizer
-            | Step::ReadCredentials
-            | Step::ReadToken
-            | Step::Stage(_)
-            | Step::Promote { .. }
-            | Step::RewriteCredentials { .. }
-            | Step::RemoveCredentials
-            | Step::Publish
-            | Step::Withdraw
-            | Step::Mark { .. }
-            | Step::Admit { .. }
-            | Step::Leave { .. }
-    )
-}
-
-fn is_read(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::ReadCredentials
-            | Step::ReadToken
-            | Step::FindClient { .. }
-            | Step::FindApp { .. }
-            | Step::FindFormerApp { .. }
-            | Step::ReadApp { .. }
-            | Step::ListCredentials { .. }
-            | Step::Admit { .. }
-            | Step::Leave { .. }
-    )
 }

@@ -1,0 +1,133 @@
+//! What must hold in the model's world.
+
+use super::*;
+
+impl Model {
+    /// What must hold at every moment.
+    pub(in super::super) fn check(&self) {
+        let ours: Vec<&App> = self
+            .apps
+            .iter()
+            .filter(|a| self.desired.owns(a.marker.as_ref()))
+            .collect();
+        assert!(
+            ours.len() <= 1,
+            "two apps for one account\n{}",
+            self.story()
+        );
+        for app in &self.apps {
+            assert!(app.secrets.len() <= 2);
+        }
+        // The client secret that workloads see is one that Okta knows, unless
+        // somebody removed the app, or its method is just being replaced.
+        if let Some(credentials) = &self.credentials
+            && let Some((client_id, method, value)) = &credentials.live
+            && (credentials.staged.as_ref()).is_none_or(|(s, _)| s.purpose == Purpose::Add)
+            && let Some(app) = self.apps.iter().find(|a| a.client_id == *client_id)
+            && app.method == method_name(*method)
+        {
+            assert!(
+                app.knows(Kind::of(*method), *value),
+                "Okta does not accept the live credentials\n{}",
+                self.story()
+            );
+        }
+    }
+
+    /// What must hold once the account is settled.
+    pub(in super::super) fn check_settled(&self) {
+        let app = self
+            .apps
+            .iter()
+            .find(|a| self.desired.owns(a.marker.as_ref()))
+            .expect("an app");
+        assert!(app.active && !app.dpop, "{app:?}");
+        assert_eq!(
+            (&app.label, &app.groups),
+            (&self.desired.label, &self.desired.groups),
+            "{}",
+            self.story()
+        );
+        let credentials = self.credentials.as_ref().expect("credentials");
+        assert!(credentials.staged.is_none());
+        assert_eq!(
+            credentials.live.as_ref().expect("live").1,
+            self.desired.authentication
+        );
+        // Settled with the former credentials still at work is an overlap.
+        let overlap = (credentials.meta.annotations).contains_key(sm::ANNOTATION_RETIRE);
+        let ours = app.secrets.iter().chain(&app.keys).filter(|c| c.1 != 0);
+        let count = ours.count();
+        assert!(count == 1 || (overlap && count == 2), "{}", self.story());
+        let facts = self.observe().token_facts().expect("a token");
+        assert_eq!(facts.groups, self.desired.groups);
+        assert!(facts.life.expires_at > self.now);
+    }
+}
+
+/// Stalled only together with Ready=False, Reconciling never beside it; while a
+/// token lives and the account is not stopped, it is ready.
+pub(super) fn kstatus_reads_it_right(
+    status: &Neo4jServiceAccountStatus,
+    observed: &Observed,
+    now: Timestamp,
+) {
+    let is = |type_: &str, value: &str| {
+        status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == type_ && c.status == value)
+    };
+    assert!(
+        !is("Stalled", "True") || is("Ready", "False"),
+        "{status:#?}"
+    );
+    assert!(
+        !(is("Stalled", "True") && is("Reconciling", "True")),
+        "{status:#?}"
+    );
+    let token = observed.token_facts();
+    if is("Ready", "True") {
+        assert!(
+            token.is_some_and(|t| t.life.expires_at > now),
+            "{status:#?}"
+        );
+    }
+    assert_eq!(status.token.is_some(), status.binding.is_some());
+}
+
+/// Whether a step asks nobody outside the cluster.
+pub(super) fn is_local(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::AddFinalizer
+            | Step::RemoveFinalizer
+            | Step::ReadCredentials
+            | Step::ReadToken
+            | Step::Stage(_)
+            | Step::Promote { .. }
+            | Step::RewriteCredentials { .. }
+            | Step::RemoveCredentials
+            | Step::Publish
+            | Step::Withdraw
+            | Step::Mark { .. }
+            | Step::Admit { .. }
+            | Step::Leave { .. }
+    )
+}
+
+/// Whether a step changes nothing.
+pub(super) fn is_read(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::ReadCredentials
+            | Step::ReadToken
+            | Step::FindClient { .. }
+            | Step::FindApp { .. }
+            | Step::FindFormerApp { .. }
+            | Step::ReadApp { .. }
+            | Step::ListCredentials { .. }
+            | Step::Admit { .. }
+            | Step::Leave { .. }
+    )
+}
