@@ -202,6 +202,15 @@ impl Run<'_> {
         let staged = self.remembered.vault.staged.clone();
         let flag = staged.as_ref().map(|_| "true".to_owned());
         annotations.insert(ANNOTATION_STAGED.to_owned(), flag);
+        // They are as old as they were, so that editing the Secret again and
+        // again puts no rotation off.
+        let rotated_at = match &observed.credentials {
+            Slot::Ours(meta) => meta.instant(ANNOTATION_ROTATED_AT),
+            Slot::Absent | Slot::Foreign | Slot::Predecessor => None,
+        };
+        if rotated_at.is_some_and(|at| at <= self.ctx.now()) {
+            annotations.remove(ANNOTATION_ROTATED_AT);
+        }
         if let Some(retire) = lost {
             // What was answered before is not asked again.
             let desired = self.desired;
