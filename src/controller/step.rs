@@ -11,7 +11,7 @@ use crate::okta::budget::Turn;
 use crate::okta::{self, Class};
 use crate::plan::desired::Desired;
 use crate::plan::observed::Observed;
-use crate::plan::step::{Effect, Step};
+use crate::plan::step::{Effect, Place, Step};
 
 /// Why a step could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -128,34 +128,36 @@ impl Run<'_> {
     ) -> Result<Effect, StepError> {
         self.ctx.settings.fence.pass()?;
         let turn = Turn::of(self.desired, observed, self.ctx.now());
+        match step.place() {
+            Place::Kubernetes => self.kubernetes(step, observed).await,
+            Place::Issuer => self.issuer(step, observed),
+            Place::Okta => self.okta(step, &turn).await,
+        }
+    }
+
+    /// Tells the issuer's reconcile, or hears from it.
+    fn issuer(&self, step: &Step, observed: &Observed) -> Result<Effect, StepError> {
+        let admissions = &self.runtime.admissions;
         match step {
-            Step::AddFinalizer
-            | Step::RemoveFinalizer
-            | Step::ReadCredentials
-            | Step::ReadToken
-            | Step::Stage(_)
-            | Step::Promote { .. }
-            | Step::RewriteCredentials { .. }
-            | Step::RemoveCredentials
-            | Step::Publish
-            | Step::Withdraw
-            | Step::Mark { .. } => self.kubernetes(step, observed).await,
             Step::Admit { client_id } => {
                 if observed.memory.refused.is_some() {
-                    self.runtime.admissions.doubt();
+                    admissions.doubt();
                 }
-                let listed = self.runtime.admissions.ask(client_id);
+                let listed = admissions.ask(client_id);
                 if !listed {
                     self.ctx.issuers.nudge();
                 }
                 Ok(Effect::Admission(listed))
             }
             Step::Leave { client_id } => {
-                self.runtime.admissions.leave(client_id);
+                admissions.leave(client_id);
                 self.ctx.issuers.nudge();
                 Ok(Effect::Left)
             }
-            _ => self.okta(step, &turn).await,
+            other => Err(StepError::Broken(format!(
+                "{} is no matter of the issuer's",
+                other.name()
+            ))),
         }
     }
 

@@ -297,7 +297,53 @@ pub enum Step {
     },
 }
 
+/// Where a step has its effect, or looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At the API server.
+    Kubernetes,
+    /// In the memory that accounts share with their issuer.
+    Issuer,
+    /// At Okta.
+    Okta,
+}
+
 impl Step {
+    /// Where it is carried out.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::AddFinalizer
+            | Self::RemoveFinalizer
+            | Self::ReadCredentials
+            | Self::ReadToken
+            | Self::Stage(_)
+            | Self::Promote { .. }
+            | Self::RewriteCredentials { .. }
+            | Self::RemoveCredentials
+            | Self::Publish
+            | Self::Withdraw
+            | Self::Mark { .. } => Place::Kubernetes,
+            Self::Admit { .. } | Self::Leave { .. } => Place::Issuer,
+            Self::FindClient { .. }
+            | Self::FindApp { .. }
+            | Self::FindFormerApp { .. }
+            | Self::CreateApp
+            | Self::ReadApp { .. }
+            | Self::UpdateApp { .. }
+            | Self::ActivateApp { .. }
+            | Self::DeactivateApp { .. }
+            | Self::DeleteApp { .. }
+            | Self::ListCredentials { .. }
+            | Self::AddCredential { .. }
+            | Self::DeactivateCredential { .. }
+            | Self::DeleteCredential { .. }
+            | Self::ReplaceCredentials { .. }
+            | Self::Mint(_)
+            | Self::Abandon { .. } => Place::Okta,
+        }
+    }
+
     /// A stable name for logs, metrics and fault points.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -24,8 +24,8 @@ use super::super::schedule::{TokenLife, after};
 use super::super::secret_meta::{self as sm, Meta, Slot};
 use super::super::status::{Outcome, next_status};
 use super::super::step::{
-    Content, Credential, Effect, Kind, Minted, Next, OktaCredential, Purpose, Refusal, Retire,
-    Retry, Staged, Step,
+    Content, Credential, Effect, Kind, Minted, Next, OktaCredential, Place, Purpose, Refusal,
+    Retire, Retry, Staged, Step,
 };
 use super::super::{Blocked, next, rotation};
 use crate::api::conditions::Reason;
@@ -318,7 +318,7 @@ impl Model {
             }
             done += 1;
             self.trace.push(step.clone());
-            let to_okta = !rules::is_local(&step);
+            let to_okta = step.place() == Place::Okta;
             let failed = to_okta
                 && (self.okta_down
                     || trouble.take_if(|_| true).is_some_and(|t| {

@@ -96,26 +96,6 @@ pub(super) fn kstatus_reads_it_right(
     assert_eq!(status.token.is_some(), status.binding.is_some());
 }
 
-/// Whether a step asks nobody outside the cluster.
-pub(super) fn is_local(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::AddFinalizer
-            | Step::RemoveFinalizer
-            | Step::ReadCredentials
-            | Step::ReadToken
-            | Step::Stage(_)
-            | Step::Promote { .. }
-            | Step::RewriteCredentials { .. }
-            | Step::RemoveCredentials
-            | Step::Publish
-            | Step::Withdraw
-            | Step::Mark { .. }
-            | Step::Admit { .. }
-            | Step::Leave { .. }
-    )
-}
-
 /// Whether a step changes nothing.
 pub(super) fn is_read(step: &Step) -> bool {
     matches!(

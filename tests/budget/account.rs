@@ -16,7 +16,7 @@ use neo4j_okta_operator::plan::memory::{Memory, Registered};
 use neo4j_okta_operator::plan::observed::Observed;
 use neo4j_okta_operator::plan::schedule::TokenLife;
 use neo4j_okta_operator::plan::secret_meta::{self as sm, Meta, Slot};
-use neo4j_okta_operator::plan::step::{Content, Credential, Effect, Minted, Staged, Step};
+use neo4j_okta_operator::plan::step::{Content, Credential, Effect, Minted, Place, Staged, Step};
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 const METHOD: Authentication = Authentication::ClientSecretBasic;
@@ -111,38 +111,16 @@ impl Account {
 
     /// The bucket of a step's request; `None` when it is none to Okta.
     pub(crate) fn bucket(step: &Step) -> Option<Bucket> {
-        match step {
-            Step::AddFinalizer
-            | Step::RemoveFinalizer
-            | Step::ReadCredentials
-            | Step::ReadToken
-            | Step::Stage(_)
-            | Step::Promote { .. }
-            | Step::RewriteCredentials { .. }
-            | Step::RemoveCredentials
-            | Step::Publish
-            | Step::Withdraw
-            | Step::Mark { .. }
-            | Step::Admit { .. }
-            | Step::Leave { .. } => None,
-            Step::Mint(_) => Some(Bucket::Token),
-            Step::FindClient { .. } => Some(Bucket::Clients),
-            // The app was read before, in the same reconcile: one PUT.
-            Step::ReadApp { .. } | Step::UpdateApp { .. } | Step::DeleteApp { .. } => {
-                Some(Bucket::App)
-            }
-            Step::FindApp { .. }
-            | Step::CreateApp
-            | Step::ActivateApp { .. }
-            | Step::DeactivateApp { .. }
-            | Step::FindFormerApp { .. }
-            | Step::ListCredentials { .. }
-            | Step::AddCredential { .. }
-            | Step::DeactivateCredential { .. }
-            | Step::DeleteCredential { .. }
-            | Step::ReplaceCredentials { .. }
-            | Step::Abandon { .. } => Some(Bucket::Apps),
+        if step.place() != Place::Okta {
+            return None;
         }
+        Some(match step {
+            Step::Mint(_) => Bucket::Token,
+            Step::FindClient { .. } => Bucket::Clients,
+            // The app was read before, in the same reconcile: one PUT.
+            Step::ReadApp { .. } | Step::UpdateApp { .. } | Step::DeleteApp { .. } => Bucket::App,
+            _ => Bucket::Apps,
+        })
     }
 
     /// Carries a step out, apart from admission, which is the issuer's.
