@@ -58,6 +58,8 @@ pub(super) struct Window {
     left: Option<u32>,
     /// What others have sent in this window, when Okta told last.
     others: u32,
+    /// The most that others sent in one of the last windows that were told of.
+    habit: Option<u32>,
     told_at: Option<Timestamp>,
 }
 
@@ -71,6 +73,7 @@ impl Window {
             under_way: 0,
             left: None,
             others: 0,
+            habit: None,
             told_at: None,
         }
     }
@@ -110,7 +113,11 @@ impl Window {
     fn begin(&mut self, ends: Timestamp) {
         self.ends = ends;
         self.used = self.under_way;
-        self.left = None;
+        if self.left.take().is_some() {
+            // Slowly forgotten, because a quiet window is no promise.
+            let faded = self.habit.map_or(0, |habit| habit - habit.div_ceil(8));
+            self.habit = Some(faded.max(self.others));
+        }
         self.others = 0;
     }
 
@@ -170,7 +177,12 @@ impl Window {
         let gone = LENGTH.saturating_sub(until(told_at, self.ends));
         let since = until(told_at, now).min(GUESS) + ON_THE_WAY;
         let rate = f64::from(self.others) / gone.max(TREND).as_secs_f64();
-        (rate * since.as_secs_f64()).ceil() as u32
+        let guess = (rate * since.as_secs_f64()).ceil() as u32;
+        // Who has sent what they usually send will hardly send as much again.
+        let rest = self
+            .habit
+            .map(|habit| habit.saturating_sub(self.others).max(habit.div_ceil(4)));
+        guess.min(rest.unwrap_or(guess))
     }
 
     /// What is held back from `lane` at `now`: less and less as the window goes

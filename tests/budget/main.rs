@@ -84,7 +84,7 @@ fn others_who_use_half_of_the_org_cost_no_refusal() {
         (
             "100/min, others use half at once",
             Others::Bursts(50),
-            2_000,
+            5_000,
         ),
     ] {
         let mut case = Case::new(name, Limits::one_app(), 2_000, new);
