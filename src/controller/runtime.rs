@@ -151,6 +151,7 @@ impl Issuers {
             return;
         }
         runtime.look.until = Timestamp::MIN;
+        runtime.look.known = None;
         drop(map);
         self.nudge();
     }

@@ -73,6 +73,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn run(&mut self, known: bool) -> Result<IssuerNext, Error> {
+        self.org.show_again();
         if !known {
             self.observe().await?;
         }
@@ -108,7 +109,6 @@ impl Look<'_> {
     }
 
     async fn observe(&mut self) -> Result<(), Error> {
-        self.org.show_again();
         let wanted = &self.object.spec.authorization_server;
         self.view.server = match (
             &wanted.id,
