@@ -357,8 +357,17 @@ async fn a_rotation_that_may_not_read_client_secrets_names_that_very_permission(
     world.annotate("etl", "neo4j-okta.dev/rotate", "1").await;
     let wanted = ["okta.apps.clientCredentials.read"];
     refused(&world, "MissingPermission", &wanted).await;
+    let before = world.data("etl-okta-credentials").await;
     world.okta.admin().set_api_token_rights(&["SUPER_ADMIN"]);
     world.pass(6 * MINUTE);
+    until("rotated", async || {
+        let now = world.data("etl-okta-credentials").await;
+        let same = now["client_secret"] == before["client_secret"];
+        if same { Err(now.len()) } else { Ok(()) }
+    })
+    .await;
+    // The issuer hears of it when it looks at the log next.
+    world.pass(MINUTE + MINUTE / 10);
     world
         .issuer_has("Authenticated", "True", "ApiTokenInUse")
         .await;
