@@ -60,7 +60,12 @@ impl Org {
         turn: &Turn,
     ) -> Result<Vec<Listed>, Error> {
         let path = ["api", "v1", "apps", app_id, "credentials", route(kind)];
-        let request = Request::new(Method::GET, "list_credentials", Bucket::Apps, &path);
+        // Secrets need a right of their own, which `rights` knows by this name.
+        let operation = match kind {
+            Kind::Secret => "list_secrets",
+            Kind::Key => "list_keys",
+        };
+        let request = Request::new(Method::GET, operation, Bucket::Apps, &path);
         let mut body = self.call(request, turn).await?.body;
         // Okta's schema is an array; RFC 7517's key set is one inside an object.
         if let Some(keys) = body.get_mut("keys") {

@@ -1,6 +1,6 @@
 //! Many accounts under an org's rate limits, over hours that pass in seconds.
 //! `cargo test --test budget -- --nocapture` prints the table of
-//! `docs/okta-limits.md`.
+//! `docs/okta/limits.md`.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 #![allow(

@@ -5,6 +5,7 @@
 mod answers;
 mod budgets;
 mod contract;
+mod costs;
 mod crashes;
 mod drift;
 mod front;

@@ -346,3 +346,30 @@ async fn a_refused_sign_in_is_not_shown_once_for_each_account() {
     assert!((1..10).contains(&shown), "{shown}");
     refused(&world, "Unauthorized", &["operator-app", key.kid()]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_may_not_read_client_secrets_names_that_very_permission() {
+    let world = World::new().await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    let rights = ["okta.apps.manage", "okta.authzServers.manage"];
+    world.okta.admin().set_api_token_rights(&rights);
+    world.pass(HOUR);
+    world.annotate("etl", "neo4j-okta.dev/rotate", "1").await;
+    let wanted = ["okta.apps.clientCredentials.read"];
+    refused(&world, "MissingPermission", &wanted).await;
+    let before = world.data("etl-okta-credentials").await;
+    world.okta.admin().set_api_token_rights(&["SUPER_ADMIN"]);
+    world.pass(6 * MINUTE);
+    until("rotated", async || {
+        let now = world.data("etl-okta-credentials").await;
+        let same = now["client_secret"] == before["client_secret"];
+        if same { Err(now.len()) } else { Ok(()) }
+    })
+    .await;
+    // The issuer hears of it when it looks at the log next.
+    world.pass(MINUTE + MINUTE / 10);
+    world
+        .issuer_has("Authenticated", "True", "ApiTokenInUse")
+        .await;
+}
