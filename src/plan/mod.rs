@@ -25,6 +25,7 @@ pub mod memory;
 pub mod observed;
 pub mod orphans;
 pub mod policy;
+pub mod policy_name;
 mod register;
 pub mod rotation;
 pub mod schedule;
