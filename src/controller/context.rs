@@ -19,6 +19,7 @@ use super::drift::Logs;
 use super::fence::Fence;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
+use super::server::Looks;
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
@@ -100,6 +101,7 @@ pub(super) struct Context {
     pub(super) population: Population,
     pub(super) logs: Logs,
     pub(super) orphans: Rounds,
+    pub(super) looks: Looks,
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
     memories: Mutex<HashMap<String, Remembered>>,
@@ -154,6 +156,7 @@ impl Context {
             population: Population::default(),
             logs: Logs::default(),
             orphans: Rounds::default(),
+            looks: Looks::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),
             censuses: Mutex::default(),

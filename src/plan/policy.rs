@@ -35,16 +35,16 @@ pub struct Edits {
     pub held: usize,
 }
 
+/// The clients that a policy lists, as they are written there.
+pub fn included(policy: &Value) -> impl Iterator<Item = &str> {
+    let list = policy["conditions"]["clients"]["include"].as_array();
+    list.into_iter().flatten().filter_map(Value::as_str)
+}
+
 /// The clients that a policy lists, in lower case.
 #[must_use]
 pub fn listed(policy: &Value) -> BTreeSet<String> {
-    policy["conditions"]["clients"]["include"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_lowercase)
-        .collect()
+    included(policy).map(str::to_lowercase).collect()
 }
 
 /// Edits that add `waiting` and remove `gone` from our `policies`. A client
@@ -69,16 +69,17 @@ pub fn edit(
         .collect();
     let mut edits = Vec::new();
     for (policy, shard) in policies.iter().zip(&shards) {
-        let mut next: Vec<String> = shard
-            .iter()
-            .filter(|id| !plausible || !gone.contains(*id))
-            .cloned()
+        // As they are written: Okta's own ids are not all in lower case.
+        let mut next: Vec<String> = included(policy)
+            .filter(|id| !plausible || !gone.contains(&id.to_lowercase()))
+            .map(str::to_owned)
             .collect();
         let room = max.saturating_sub(next.len()).min(missing.len());
         next.extend(missing.drain(..room));
         // A policy without clients is not known to be accepted by Okta: the last
         // one stays until another takes its place.
-        if next.is_empty() || next.iter().cloned().collect::<BTreeSet<_>>() == *shard {
+        let after: BTreeSet<String> = next.iter().map(|id| id.to_lowercase()).collect();
+        if next.is_empty() || after == *shard {
             continue;
         }
         if let Some(id) = policy["id"].as_str() {
@@ -96,6 +97,28 @@ pub fn edit(
         edits,
         held: if plausible { 0 } else { removals },
     }
+}
+
+/// The change from `was` to `wanted`, made to the policy as it is `now`: what
+/// somebody else wrote into it meanwhile stays.
+#[must_use]
+pub fn rebase(now: &Value, was: &Value, wanted: &Value) -> Value {
+    let (before, after) = (listed(was), listed(wanted));
+    let mut next: Vec<String> = included(now)
+        .filter(|id| {
+            let id = id.to_lowercase();
+            after.contains(&id) || !before.contains(&id)
+        })
+        .map(str::to_owned)
+        .collect();
+    let there = listed(now);
+    let added = included(wanted).filter(|id| !before.contains(&id.to_lowercase()));
+    next.extend(
+        added
+            .filter(|id| !there.contains(&id.to_lowercase()))
+            .map(str::to_owned),
+    );
+    with_clients(now, &next)
 }
 
 /// The policy as it was read, with another list of clients. The priority just
@@ -131,7 +154,7 @@ mod tests {
     fn foreign_ids_stay_and_nothing_to_do_is_no_write() {
         let one = policy(
             "p1",
-            &["somebody-elses".to_owned(), "client-000".to_owned()],
+            &["0oaSomebodyElses".to_owned(), "client-000".to_owned()],
         );
         assert_eq!(
             edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None),
@@ -143,13 +166,28 @@ mod tests {
         };
         assert_eq!((id.as_str(), body["priority"].as_i64()), ("p1", Some(3)));
         assert_eq!(
-            listed(body),
-            set(&[
-                "somebody-elses".to_owned(),
-                "client-000".to_owned(),
-                "client-001".to_owned()
-            ])
+            included(body).collect::<Vec<_>>(),
+            ["0oaSomebodyElses", "client-000", "client-001"]
         );
+    }
+
+    #[test]
+    fn what_others_write_between_a_look_and_a_change_stays() {
+        let list = |clients: &[&str]| {
+            let clients: Vec<String> = clients.iter().map(|c| (*c).to_owned()).collect();
+            policy("p1", &clients)
+        };
+        let mut now = list(&["a", "b", "0oaTheirs"]);
+        now["priority"] = json!(7);
+        now["conditions"]["people"] = json!({ "theirs": true });
+        let body = rebase(
+            &now,
+            &list(&["a", "b", "0oaGone"]),
+            &list(&["b", "0oaGone", "c"]),
+        );
+        assert_eq!(included(&body).collect::<Vec<_>>(), ["b", "0oaTheirs", "c"]);
+        assert_eq!(body["priority"], json!(7));
+        assert_eq!(body["conditions"]["people"], now["conditions"]["people"]);
     }
 
     #[test]
