@@ -109,11 +109,13 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         ),
         Some(_) => (None, Timestamp::MAX),
     };
-    let server_changed = log.is_some_and(|log| log.server_changed);
     let last = before
         .as_ref()
         .filter(|r| Arc::ptr_eq(&r.org, &org))
         .map(|r| &r.look);
+    let told_before = last.map_or(0, |l| l.server_changes);
+    let server_changes = log.map_or(told_before, |log| log.server_changes);
+    let server_changed = server_changes != told_before;
     let same = last.filter(|l| {
         waiting.is_empty()
             && l.leaving == leaving
@@ -227,6 +229,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
                 generation,
                 confirmed,
                 leaving: admissions.wishes().1,
+                server_changes,
                 counted_at,
             },
         },
