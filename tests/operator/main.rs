@@ -20,6 +20,7 @@ mod own_token;
 mod process;
 mod rotation;
 mod secrecy;
+mod sharing;
 mod signin;
 mod tampering;
 mod tenancy;
