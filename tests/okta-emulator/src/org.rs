@@ -25,6 +25,8 @@ pub(crate) struct Org {
     pub(crate) api_token: String,
     pub(crate) api_token_revoked: bool,
     pub(crate) api_token_roles: Vec<String>,
+    /// "Public client app admins" in the Admin Console.
+    pub(crate) new_clients_are_admins: bool,
     pub(crate) apps: BTreeMap<String, Lagged<App>>,
     by_client: HashMap<String, String>,
     /// Client ids of deleted apps, lower case.
@@ -57,6 +59,7 @@ impl Org {
             api_token,
             api_token_revoked: false,
             api_token_roles: vec!["SUPER_ADMIN".to_owned()],
+            new_clients_are_admins: false,
             apps: BTreeMap::new(),
             by_client: HashMap::new(),
             former_clients: HashSet::new(),
