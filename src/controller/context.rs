@@ -20,6 +20,7 @@ use super::fence::Fence;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
 use super::server::Looks;
+use super::surroundings;
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
@@ -101,6 +102,7 @@ pub(super) struct Context {
     pub(super) population: Population,
     pub(super) logs: Logs,
     pub(super) orphans: Rounds,
+    pub(super) surroundings: surroundings::Rounds,
     pub(super) looks: Looks,
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
@@ -156,6 +158,7 @@ impl Context {
             population: Population::default(),
             logs: Logs::default(),
             orphans: Rounds::default(),
+            surroundings: surroundings::Rounds::default(),
             looks: Looks::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::runtime::{Admissions, Known, Look, Runtime};
 use super::server::Before;
 use super::signin::{self, Prepared};
-use super::{drift, observe, orphans, report};
+use super::{drift, observe, orphans, report, surroundings};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts;
@@ -102,11 +102,13 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let (waiting, leaving) = admissions.wishes();
 
     // What others did there, before what it led to is looked at.
-    let (log, orphans_next) = match &signed_out {
-        None => (
-            Some(drift::follow(&org, ctx).await),   // I/O
-            orphans::look(object, &org, ctx).await, // I/O
-        ),
+    let (log, daily_next) = match &signed_out {
+        None => {
+            let log = drift::follow(&org, ctx).await; // I/O
+            let orphans = orphans::look(object, &org, ctx).await; // I/O
+            let around = surroundings::look(object, &org, ctx).await; // I/O
+            (Some(log), orphans.min(around))
+        }
         Some(_) => (None, Timestamp::MAX),
     };
     let last = before
@@ -169,6 +171,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
     findings.orphans = orphans::found(&org.host(), ctx);
+    findings.surroundings = surroundings::found(&org.host(), ctx);
     findings.log_readable = log.and_then(|log| log.readable);
     findings.lacks = org.lacks();
     findings.tokens_per_minute = org.tokens_per_minute();
@@ -246,7 +249,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         Timestamp::MAX
     };
     let poll = log.map_or(Timestamp::MAX, |log| log.next_poll);
-    let wake = [until_then, recount, again, poll, orphans_next];
+    let wake = [until_then, recount, again, poll, daily_next];
     let wake = wake.into_iter().min().unwrap_or(now);
     Ok(Action::requeue(until(now, wake)))
 }

@@ -22,6 +22,7 @@ mod signin;
 mod status;
 mod step;
 mod stranded;
+mod surroundings;
 mod vault;
 
 use std::sync::Arc;

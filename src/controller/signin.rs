@@ -16,7 +16,7 @@ use crate::api::conditions::Reason;
 use crate::api::{Management, OktaIssuer, OktaIssuerSpec, RateLimit, SecretRef, names as n};
 use crate::okta::jose::SigningKey;
 use crate::okta::limits::combined;
-use crate::okta::{Org, SignIn, connect};
+use crate::okta::{Optional, Org, SignIn, connect};
 
 /// A connection, and what is wrong with the sign-in.
 pub(super) struct Prepared {
@@ -81,14 +81,18 @@ pub(super) async fn prepare(
         None => secret.and_then(|secret| sign_in(spec, &secret)),
         Some(problem) => Err(problem),
     };
-    let (signin, log, problem) = match signin {
-        Ok((signin, log)) => (signin, log, None),
-        Err(problem) => (SignIn::Missing(problem.1.clone()), None, Some(problem)),
+    let (signin, optional, problem) = match signin {
+        Ok((signin, optional)) => (signin, optional, None),
+        Err(problem) => (
+            SignIn::Missing(problem.1.clone()),
+            Optional::default(),
+            Some(problem),
+        ),
     };
     let (clock, metrics) = (ctx.settings.clock.clone(), ctx.settings.metrics.clone());
     let org = Org::new(http, url, signin, limits, clock, metrics);
     Prepared {
-        org: Arc::new(org.with_origin(origin).with_log_sign_in(log)),
+        org: Arc::new(org.with_origin(origin).with_optional(optional)),
         problem,
     }
 }
@@ -197,8 +201,8 @@ fn bare(host: &str) -> &str {
     host.trim().trim_start_matches('[').trim_end_matches(']')
 }
 
-/// The sign-in, and for the System Log one of its own where that has a scope.
-fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<SignIn>), Problem> {
+/// The sign-in, and those for what the operator can do without.
+fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Optional), Problem> {
     let name = secret.name_any();
     let host = host(spec);
     let allowed = secret.annotations().get(n::ANNOTATION_ALLOW_HOST);
@@ -234,7 +238,7 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<Sig
     };
     let value = SecretString::from(value);
     let Some(app) = &spec.auth.private_key_jwt else {
-        return Ok((SignIn::ApiToken(value), None));
+        return Ok((SignIn::ApiToken(value), Optional::default()));
     };
     let unusable = |error: crate::okta::jose::KeyError| {
         (
@@ -253,6 +257,10 @@ fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<(SignIn, Option<Sig
         scopes.push("okta.authorizationServers.manage");
     }
     let of = |key, scopes| SignIn::private_key_jwt(app.client_id.clone(), key, scopes);
-    let log = of(signing.clone(), vec!["okta.logs.read"]).map_err(unusable)?;
-    Ok((of(signing, scopes).map_err(unusable)?, Some(log)))
+    let only = |scope| of(signing.clone(), vec![scope]).map_err(unusable).map(Some);
+    let optional = Optional {
+        log: only("okta.logs.read")?,
+        org: only("okta.orgs.read")?,
+    };
+    Ok((of(signing.clone(), scopes).map_err(unusable)?, optional))
 }

@@ -10,7 +10,9 @@ use url::Url;
 use super::budget::{Bucket, Turn};
 use super::error::{Class, Error};
 use super::http::{Answer, Org, Request};
+use super::org_settings;
 use super::rights::Right;
+use super::signin::SignIn;
 use crate::plan::schedule::after;
 use crate::sync::lock;
 
@@ -60,8 +62,14 @@ impl Org {
         url: Url,
         turn: &Turn,
     ) -> Result<Answer, Error> {
-        if request.bucket == Bucket::Logs {
-            return self.for_the_log(request, url, turn).await;
+        let optional = match (request.bucket, request.operation) {
+            (Bucket::Logs, _) => Some(&self.optional.log),
+            (_, org_settings::READ) => Some(&self.optional.org),
+            _ => None,
+        };
+        if let Some(signin) = optional {
+            let signin = signin.as_ref().unwrap_or(&self.signin);
+            return self.tolerant(signin, request, url, turn).await;
         }
         let held = lock(&self.signed_out).clone();
         if let Some((at, error)) = held
@@ -91,13 +99,18 @@ impl Org {
         outcome
     }
 
-    /// A request to the System Log, which the operator can do without: that it is
-    /// refused is held against nobody.
-    async fn for_the_log(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
+    /// A request that the operator can do without: that it is refused is held
+    /// against nobody.
+    async fn tolerant(
+        &self,
+        signin: &SignIn,
+        request: &Request,
+        url: Url,
+        turn: &Turn,
+    ) -> Result<Answer, Error> {
         let mut bare = url.clone();
         bare.set_query(None);
         let method = request.method.as_str();
-        let signin = self.log_signin.as_ref().unwrap_or(&self.signin);
         let (headers, number) = signin.headers(self, method, bare.as_str()).await?;
         let outcome = self.once(request, url.clone(), headers, turn).await;
         let unauthorized = matches!(&outcome, Err(e) if e.class == Class::Unauthorized);

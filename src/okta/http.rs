@@ -16,7 +16,7 @@ use super::error::{Class, Error, ErrorBody, classify};
 use super::headers::{request_id, root_cause};
 use super::limits::Limits;
 use super::rights::{Right, challenge};
-use super::signin::SignIn;
+use super::signin::{Optional, SignIn};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::drift::Recent;
@@ -28,8 +28,8 @@ pub struct Org {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
     pub(super) signin: SignIn,
-    /// For the System Log, whose scope may be missing.
-    pub(super) log_signin: Option<SignIn>,
+    /// For what the operator can do without, whose scopes may be missing.
+    pub(super) optional: Optional,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) limits: Arc<Limits>,
@@ -124,7 +124,7 @@ impl Org {
             http,
             base,
             signin,
-            log_signin: None,
+            optional: Optional::default(),
             clock,
             metrics,
             limits,
@@ -148,11 +148,11 @@ impl Org {
         Self { origin, ..self }
     }
 
-    /// Signs in separately for the System Log: if its scope is not granted, Okta
-    /// gives no token at all.
+    /// Signs in separately for what the operator can do without: if a scope is
+    /// not granted, Okta gives no token at all.
     #[must_use]
-    pub fn with_log_sign_in(self, log_signin: Option<SignIn>) -> Self {
-        Self { log_signin, ..self }
+    pub fn with_optional(self, optional: Optional) -> Self {
+        Self { optional, ..self }
     }
 
     /// The org's host, with its port if it has one of its own.

@@ -80,6 +80,15 @@ impl Org {
         }
     }
 
+    /// All servers.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list_servers(&self, turn: &Turn) -> Result<Vec<Value>, Error> {
+        let list = request(Method::GET, "list_servers", &[]).query("limit", "200");
+        self.pages(list, turn).await
+    }
+
     /// The server with exactly this name; of several the one that we `created`.
     ///
     /// # Errors

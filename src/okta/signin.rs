@@ -22,6 +22,15 @@ pub enum SignIn {
     Missing(String),
 }
 
+/// Sign-ins for what the operator can do without, where that has a scope.
+#[derive(Debug, Default)]
+pub struct Optional {
+    /// For the System Log.
+    pub log: Option<SignIn>,
+    /// For the org's settings.
+    pub org: Option<SignIn>,
+}
+
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

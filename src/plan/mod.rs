@@ -34,6 +34,7 @@ pub mod status;
 pub mod step;
 mod stop;
 pub mod stranded;
+pub mod surroundings;
 mod token;
 
 use k8s_openapi::jiff::Timestamp;

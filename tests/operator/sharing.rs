@@ -2,7 +2,6 @@
 //! nobody touches what is another's, and nobody notices the others.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -17,7 +16,7 @@ use testbed::{ControlPlane, OPERATOR_NAMESPACE};
 use tokio::sync::OnceCell;
 
 use crate::contract::contract;
-use crate::harness::{World, apply, condition, message, until};
+use crate::harness::{World, apply, condition, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -50,7 +49,7 @@ fn lists(admin: &Admin, server: &str) -> Vec<(String, BTreeSet<String>)> {
     policies.iter().map(of).collect()
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
@@ -63,7 +62,7 @@ fn server_named(admin: &Admin, name: &str) -> String {
 }
 
 /// A policy with its rules and who it lists, but not its place.
-fn policy_and_rules(admin: &Admin, server: &str, id: &str) -> Value {
+pub(crate) fn policy_and_rules(admin: &Admin, server: &str, id: &str) -> Value {
     let mut policies = admin.policies(server);
     policies.retain(|policy| policy["id"] == id);
     let mut policy = policies.remove(0);
@@ -77,7 +76,7 @@ fn apps_of(admin: &Admin, clients: &BTreeSet<String>) -> Vec<Value> {
     clients.iter().map(app).collect()
 }
 
-async fn token(world: &World, account: &str) -> Claims {
+pub(crate) async fn token(world: &World, account: &str) -> Claims {
     decode(&world.token(account).await).unwrap()
 }
 
@@ -347,111 +346,4 @@ async fn two_issuers_share_a_server_each_with_its_own_policy_and_lifetime() {
     }
     let left = world.accounts().list(&ListParams::default()).await.unwrap();
     assert_eq!(left.items.len(), 3);
-}
-
-/// A token of a client that is none of ours, as it asks for one: its claims but
-/// for when it was issued.
-async fn foreign_token(okta: &Emulator, server: &str, client: &Value) -> Value {
-    let answer = reqwest::Client::new()
-        .post(format!("{}/oauth2/{server}/v1/token", okta.url()))
-        .basic_auth(text(&client["client_id"]), client["client_secret"].as_str())
-        .form(&[("grant_type", "client_credentials"), ("scope", "read")])
-        .send()
-        .await
-        .unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    let mut claims = decode(answer["access_token"].as_str().expect("a token")).unwrap();
-    claims.others.remove("jti");
-    let life = claims.exp - claims.iat;
-    json!([
-        life,
-        claims.aud,
-        claims.sub,
-        claims.cid,
-        claims.others,
-        answer["scope"]
-    ])
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_a_server_on_which_people_log_in_nothing_changes_for_anybody_else() {
-    let mut world = World::without_operator().await;
-    let okta: Arc<Emulator> = world.okta.clone();
-    let admin = okta.admin();
-    let server = admin.create_authorization_server("people", "api://people");
-    let root = format!("/api/v1/authorizationServers/{server}");
-    admin.add_scope(&server, "read");
-    admin.add_claim(&server, "groups", "\"everybody\"", &[]);
-    let people = admin.add_policy(&server, "people", &["ALL_CLIENTS"], None);
-    let login = json!({
-        "type": "RESOURCE_ACCESS", "name": "login", "status": "ACTIVE",
-        "conditions": {
-            "people": { "groups": { "include": ["EVERYONE"] } },
-            "grantTypes": { "include": ["authorization_code"] }, "scopes": { "include": ["*"] },
-        },
-        "actions": { "token": { "accessTokenLifetimeMinutes": 60, "refreshTokenLifetimeMinutes": 0, "refreshTokenWindowMinutes": 10080 } },
-    });
-    let rules = format!("{root}/policies/{people}/rules");
-    admin.call("POST", &rules, Some(&login)).unwrap();
-    admin.add_rule(&server, &people, "machines", &["read"], 15);
-    let app = admin.create_app(&json!({
-        "name": "oidc_client", "label": "reports", "signOnMode": "OPENID_CONNECT",
-        "credentials": { "oauthClient": { "token_endpoint_auth_method": "client_secret_basic" } },
-        "settings": { "oauthClient": { "application_type": "service", "grant_types": ["client_credentials"], "response_types": ["token"] } },
-    }));
-    let client = &app["credentials"]["oauthClient"];
-    let token_before = foreign_token(&okta, &server, client).await;
-    let parts = |of: &Admin| {
-        let foreign = |list: Vec<Value>, ours: &str| {
-            list.into_iter()
-                .filter(|part| part["name"] != ours)
-                .collect::<Vec<_>>()
-        };
-        json!([
-            foreign(of.scopes(&server), "neo4j_groups"),
-            foreign(of.claims(&server), "neo4j_roles"),
-            policy_and_rules(of, &server, &people),
-        ])
-    };
-    let before = parts(&admin);
-
-    // The claim of that name is others' and stays; so the issuer takes another.
-    let wanted = |claim: &str| json!({ "authorizationServer": { "name": null, "id": server, "audience": "api://people", "groupsClaim": claim } });
-    world.issuer(wanted("groups")).await;
-    world.start_operator().await;
-    world
-        .issuer_has("AuthorizationServerReady", "False", "ClaimConflict")
-        .await;
-    world.issuer(wanted("neo4j_roles")).await;
-    world.account("etl", json!({})).await;
-    world.ready("etl").await;
-    world.quiet().await;
-    let ours = token(&world, "etl").await;
-    assert_eq!(ours.others["neo4j_roles"], json!(["neo4j_reader"]));
-    assert_eq!(ours.exp - ours.iat, 3600);
-    assert_eq!(admin.policies(&server)[1]["id"], json!(people));
-    assert_eq!(parts(&admin), before);
-    assert_eq!(foreign_token(&okta, &server, client).await, token_before);
-
-    // A policy of others that answers in front of ours is named, not moved.
-    let front = admin.add_policy(&server, "front", &["ALL_CLIENTS"], Some(1));
-    admin.add_rule(&server, &front, "all", &["*"], 5);
-    let kept = world.token("etl").await;
-    world.pass(41 * MINUTE);
-    let shadowed = world
-        .has("etl", "TokenFresh", "False", "ShadowedByPolicy")
-        .await;
-    let said = message(&shadowed, "TokenFresh");
-    assert!(said.contains("move it behind ours"), "{said}");
-    assert_eq!(condition(&shadowed, "Ready").unwrap().0, "True");
-    assert_eq!(world.token("etl").await, kept);
-    world.pass(61 * Duration::from_secs(1));
-    world.quiet().await;
-    assert_eq!(admin.policies(&server)[0]["id"], json!(front));
-    admin
-        .call("DELETE", &format!("{root}/policies/{front}"), None)
-        .unwrap();
-    world.pass(5 * MINUTE);
-    world.has("etl", "TokenFresh", "True", "TokenIssued").await;
-    assert_eq!(parts(&admin), before);
 }
