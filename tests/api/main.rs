@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
 mod accepted;
+mod admission;
 mod corpus;
 mod kubectl;
 mod refused;
