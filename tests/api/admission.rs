@@ -1,14 +1,12 @@
 //! `deploy/admission/annotations.yaml` at a real API server, as users of it meet
 //! it: who may set what, and what nobody is kept from.
 
-use std::time::Duration;
-
-use axum::http::Request;
 use serde_json::{Value, json};
 use testbed::ControlPlane;
 
 use crate::corpus::{base, merge};
-use crate::server::{server, url};
+use crate::policies::{by, guarded, in_force};
+use crate::server::url;
 
 const RESTORE: &str = "neo4j-okta.dev/restore";
 const ABANDON: &str = "neo4j-okta.dev/abandon";
@@ -26,46 +24,6 @@ const USERS: [(&str, &[&str], &str); 6] = [
     ("elsewhere", &["restore", "abandon"], "other"),
 ];
 
-/// A request by a user, and the server's words when it is refused.
-pub(crate) async fn by(
-    cluster: &ControlPlane,
-    user: &str,
-    method: &str,
-    url: &str,
-    body: &Value,
-) -> Result<Value, String> {
-    let content = match method {
-        "PATCH" => "application/merge-patch+json",
-        _ => "application/json",
-    };
-    let request = Request::builder()
-        .method(method)
-        .uri(url)
-        .header("content-type", content)
-        .header("impersonate-user", user)
-        .body(body.to_string().into_bytes());
-    match cluster.client().request(request.unwrap()).await {
-        Ok(answer) => Ok(answer),
-        Err(kube::Error::Api(status)) => Err(status.message),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// Asks until the answer is a refusal by a policy: one is in force a moment after
-/// it is there.
-pub(crate) async fn in_force(request: impl AsyncFn() -> Result<Value, String>) {
-    let wait = async {
-        while !request()
-            .await
-            .is_err_and(|said| said.contains("ValidatingAdmissionPolicy"))
-        {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
-    assert!(waited.is_ok(), "the policy never came into force");
-}
-
 struct Test {
     cluster: &'static ControlPlane,
     namespace: String,
@@ -73,7 +31,7 @@ struct Test {
 
 impl Test {
     async fn new(name: &str) -> Self {
-        let cluster = server().await;
+        let cluster = guarded().await;
         let namespace = cluster.namespace(name).await;
         for (user, verbs, issuer) in USERS {
             cluster
@@ -81,10 +39,8 @@ impl Test {
                 .await
                 .unwrap();
         }
-        let policies = include_str!("../../deploy/admission/annotations.yaml");
-        cluster.apply_yaml(policies).await.unwrap();
         let test = Self { cluster, namespace };
-        in_force(async || {
+        in_force("neo4j-okta-operator-account-annotations", async || {
             test.create("nobody", "canary", &json!({ RESTORE: "1" }), "?dryRun=All")
                 .await
         })
@@ -93,7 +49,10 @@ impl Test {
         let mut canary = base("issuer-minimal");
         merge(&mut canary, &issuer);
         let url = format!("{}?dryRun=All", url(&canary, ""));
-        in_force(async || by(cluster, "nobody", "POST", &url, &canary).await).await;
+        in_force("neo4j-okta-operator-issuer-annotations", async || {
+            by(cluster, "nobody", "POST", &url, &canary).await
+        })
+        .await;
         test
     }
 
@@ -243,7 +202,9 @@ async fn an_account_under_deletion_is_let_go_of_by_whoever_may_and_held_up_by_no
 async fn what_is_confirmed_on_an_issuer_needs_a_verb_besides_the_right_to_write_it() {
     let test = Test::new("issuers").await;
     let mut issuer = base("issuer-minimal");
-    merge(&mut issuer, &json!({ "metadata": { "name": "default" } }));
+    // The other tests' accounts refer to it.
+    let allow = json!([{ "namespaceSelector": {}, "groups": ["neo4j_*"] }]);
+    merge(&mut issuer, &json!({ "spec": { "allow": allow } }));
     let root = url(&issuer, "");
     by(test.cluster, "nobody", "POST", &root, &issuer)
         .await

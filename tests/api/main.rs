@@ -5,8 +5,10 @@
 
 mod accepted;
 mod admission;
+mod allow;
 mod corpus;
 mod kubectl;
+mod policies;
 mod refused;
 mod schema;
 mod server;
