@@ -129,6 +129,10 @@ reasons! {
     OrphanedApps,
     /// Usable, but what others change at Okta is seen late.
     LogNotReadable,
+    /// Usable, but the org makes new client apps super admins.
+    NewClientsAreAdmins,
+    /// Usable, but other authorization servers issue tokens to the apps as well.
+    OtherServersAdmit,
     /// Signed in with `private_key_jwt`.
     SignedIn,
     /// Signed in with an API token (SSWS); Okta advises against it.

@@ -19,6 +19,8 @@ use super::backoff::Backoff;
 use super::drift::Logs;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
+use super::server::Looks;
+use super::surroundings;
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::clock::Clock;
@@ -103,6 +105,8 @@ pub(super) struct Context {
     pub(super) population: Population,
     pub(super) logs: Logs,
     pub(super) orphans: Rounds,
+    pub(super) surroundings: surroundings::Rounds,
+    pub(super) looks: Looks,
     /// The newest resourceVersion that the watch of Secrets has delivered.
     pub(super) secrets_seen: AtomicU64,
     memories: Mutex<HashMap<String, Remembered>>,
@@ -157,6 +161,8 @@ impl Context {
             population: Population::default(),
             logs: Logs::default(),
             orphans: Rounds::default(),
+            surroundings: surroundings::Rounds::default(),
+            looks: Looks::default(),
             secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),
             censuses: Mutex::default(),

@@ -50,6 +50,8 @@ struct Followed {
     dirty: bool,
     seen: Recent,
     readable: Option<bool>,
+    /// How often something of an authorization server was changed by others.
+    server_changes: u64,
 }
 
 impl Logs {
@@ -101,8 +103,9 @@ impl Logs {
 pub(super) struct Standing {
     /// Whether it can be read; `None` before the first answer.
     pub(super) readable: Option<bool>,
-    /// Somebody changed something of an authorization server.
-    pub(super) server_changed: bool,
+    /// Grows when somebody changed something of an authorization server: each
+    /// issuer of the org looks then, not only the one that asked.
+    pub(super) server_changes: u64,
     /// When to poll again.
     pub(super) next_poll: Timestamp,
 }
@@ -119,13 +122,14 @@ pub(super) async fn follow(org: &Org, ctx: &Context) -> Standing {
             dirty: false,
             seen: Recent::default(),
             readable: None,
+            server_changes: 0,
         });
         // Further off than that only when the clock was ahead and was set right.
         let waits = now < entry.next_poll && entry.next_poll <= schedule::after(now, REFUSED);
         if waits || ctx.settings.fence.pass().is_err() {
             return Standing {
                 readable: entry.readable,
-                server_changed: false,
+                server_changes: entry.server_changes,
                 next_poll: entry.next_poll.max(now),
             };
         }
@@ -133,17 +137,21 @@ pub(super) async fn follow(org: &Org, ctx: &Context) -> Standing {
         entry.next_poll = schedule::after(now, POLL);
         entry.clone()
     };
-    let server_changed = poll(org, &host, &mut followed, ctx).await;
+    let read = followed.server_changes;
+    poll(org, &host, &mut followed, ctx).await;
+    if followed.server_changes != read {
+        ctx.issuers.nudge();
+    }
     let standing = Standing {
         readable: followed.readable,
-        server_changed,
+        server_changes: followed.server_changes,
         next_poll: followed.next_poll,
     };
     lock(&ctx.logs.followed).insert(host, followed);
     standing
 }
 
-async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) -> bool {
+async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) {
     let now = ctx.now();
     followed.next_poll = schedule::after(now, POLL);
     let begin = || {
@@ -156,7 +164,6 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) -> 
     };
     keep(host, followed, ctx).await;
     let turn = Turn::of_operator(Lane::Drift, format!("log/{host}"));
-    let mut server_changed = false;
     for _ in 0..PAGES {
         let page = match org.read_log(&cursor, drift::FILTER, &turn).await {
             Ok(page) => page,
@@ -177,7 +184,9 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) -> 
         followed.readable = Some(true);
         followed.dirty |= !page.events.is_empty();
         let changes = drift::foreign(&page.events, &mut followed.seen, &org.own_requests());
-        server_changed |= changes.iter().any(|c| c.subject == Subject::Server);
+        if changes.iter().any(|c| c.subject == Subject::Server) {
+            followed.server_changes += 1;
+        }
         tell(&changes, ctx);
         let full = page.events.len() >= PAGE;
         // Without a link the same page is read again, and its events are known.
@@ -188,7 +197,6 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) -> 
         }
     }
     followed.cursor = Some(cursor);
-    server_changed
 }
 
 /// Tells the accounts that are concerned; one pass over them for a page.

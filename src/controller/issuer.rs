@@ -15,7 +15,7 @@ use super::context::Context;
 use super::runtime::{Admissions, Known, Look, Runtime};
 use super::server::Before;
 use super::signin::{self, Prepared};
-use super::{drift, observe, orphans, report};
+use super::{drift, observe, orphans, report, surroundings};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts::{self, Home};
@@ -102,18 +102,22 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let (waiting, leaving) = admissions.wishes();
 
     // What others did there, before what it led to is looked at.
-    let (log, orphans_next) = match &signed_out {
-        None => (
-            Some(drift::follow(&org, ctx).await),   // I/O
-            orphans::look(object, &org, ctx).await, // I/O
-        ),
+    let (log, daily_next) = match &signed_out {
+        None => {
+            let log = drift::follow(&org, ctx).await; // I/O
+            let orphans = orphans::look(object, &org, ctx).await; // I/O
+            let around = surroundings::look(object, &org, ctx).await; // I/O
+            (Some(log), orphans.min(around))
+        }
         Some(_) => (None, Timestamp::MAX),
     };
-    let server_changed = log.is_some_and(|log| log.server_changed);
     let last = before
         .as_ref()
         .filter(|r| Arc::ptr_eq(&r.org, &org))
         .map(|r| &r.look);
+    let told_before = last.map_or(0, |l| l.server_changes);
+    let server_changes = log.map_or(told_before, |log| log.server_changes);
+    let server_changed = server_changes != told_before;
     let same = last.filter(|l| {
         waiting.is_empty()
             && l.leaving == leaving
@@ -167,6 +171,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     findings.accounts = if count { accounts } else { told };
     findings.skew = org.skew();
     findings.orphans = orphans::found(&org.host(), ctx);
+    findings.surroundings = surroundings::found(&org.host(), ctx);
     findings.log_readable = log.and_then(|log| log.readable);
     findings.lacks = org.lacks();
     findings.tokens_per_minute = org.tokens_per_minute();
@@ -230,6 +235,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
                 generation,
                 confirmed,
                 leaving: admissions.wishes().1,
+                server_changes,
                 counted_at,
             },
         },
@@ -246,7 +252,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         Timestamp::MAX
     };
     let poll = log.map_or(Timestamp::MAX, |log| log.next_poll);
-    let wake = [until_then, recount, again, poll, orphans_next];
+    let wake = [until_then, recount, again, poll, daily_next];
     let wake = wake.into_iter().min().unwrap_or(now);
     Ok(Action::requeue(until(now, wake)))
 }

@@ -21,6 +21,7 @@ mod signin;
 mod status;
 mod step;
 mod stranded;
+mod surroundings;
 mod vault;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! account is gone, takes groups and admission from them, notes them, and deletes
 //! them when an annotation on an issuer says how many. `plan::orphans` decides.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
 use crate::okta::budget::Turn;
 use crate::okta::{Error, Org};
 use crate::plan::lane::Lane;
-use crate::plan::orphans::{Found, Orphan, holds_back, neutral};
+use crate::plan::orphans::{Found, Orphan, holds_back, stripped};
 use crate::plan::schedule;
 use crate::sync::lock;
 
@@ -28,10 +28,11 @@ const FIRST: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct Rounds(Mutex<HashMap<String, Round>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Round {
     next: Timestamp,
-    told: Option<usize>,
+    /// What each issuer's annotation said when it was last acted on.
+    told: HashMap<String, usize>,
     found: Found,
 }
 
@@ -39,24 +40,24 @@ struct Round {
 /// time again.
 pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Timestamp {
     let now = ctx.now();
-    let host = org.host();
+    let (host, name) = (org.host(), object.name_any());
     let number = |key| object.annotations().get(key).and_then(|v| v.parse().ok());
     let told: Option<usize> = number(n::ANNOTATION_DELETE_ORPHANS);
     {
         let mut rounds = lock(&ctx.orphans.0);
         let round = rounds.entry(host.clone()).or_insert_with(|| Round {
             next: schedule::after(now, FIRST),
-            told: None,
+            told: HashMap::new(),
             found: Found::default(),
         });
-        let newly_told = told.is_some() && told != round.told;
+        let newly_told = told.is_some() && told.as_ref() != round.told.get(&name);
         // Further off only when the clock was ahead and was set right.
         let waits = now < round.next && round.next <= schedule::after(now, ROUND);
         if (waits && !newly_told) || ctx.settings.fence.pass().is_err() {
             return round.next.max(now);
         }
         round.next = schedule::after(now, ROUND);
-        round.told = told;
+        round.told.extend(told.map(|told| (name.clone(), told)));
     }
     let confirmed = number(n::ANNOTATION_CONFIRM_REMOVALS);
     match through(object, org, told, confirmed, ctx).await {
@@ -71,7 +72,7 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
             tracing::debug!(host, %error, "the look for orphans did not come to its end");
             if let Some(round) = lock(&ctx.orphans.0).get_mut(&host) {
                 round.next = schedule::after(now, FIRST);
-                round.told = None;
+                round.told.remove(&name);
             }
         }
     }
@@ -114,7 +115,7 @@ async fn through(
             continue;
         }
         ctx.issuers.leave(&object.spec.org_url, &orphan.client_id);
-        let ours = take_groups(object, org, orphan, &turn).await?;
+        let ours = take_groups(object, org, orphan, &turn, ctx).await?;
         if delete && ours && ctx.settings.fence.pass().is_ok() {
             org.deactivate_app(&orphan.app_id, &turn).await?;
             org.delete_app(&orphan.app_id, &turn).await?;
@@ -174,14 +175,22 @@ async fn take_groups(
     org: &Org,
     orphan: &Orphan,
     turn: &Turn,
+    ctx: &Context,
 ) -> Result<bool, Error> {
     let Some(app) = org.read_app(&orphan.app_id, turn).await? else {
         return Ok(false);
     };
-    let attribute = &object.spec.authorization_server.profile_attribute;
+    // Which issuer the app was for is not written on it.
+    let of_org = |issuer: &OktaIssuer| issuer.spec.org_url == object.spec.org_url;
+    let issuers = ctx.stores.issuers.state_filter(of_org);
+    let attributes: BTreeSet<&str> = issuers
+        .iter()
+        .map(AsRef::as_ref)
+        .chain([object])
+        .map(|issuer| issuer.spec.authorization_server.profile_attribute.as_str())
+        .collect();
     let same = crate::plan::app::read_marker(&app).is_some_and(|m| m.uid == orphan.marker.uid);
-    let spec = neutral(&app, attribute).filter(|_| same);
-    if let Some(body) = spec.and_then(|spec| spec.merge(&app)) {
+    if let Some(body) = stripped(&app, &attributes).filter(|_| same) {
         org.replace_app(&orphan.app_id, body, turn).await?;
         tracing::warn!(
             app = orphan.app_id,

@@ -53,6 +53,8 @@ pub(super) struct Look {
     pub(super) generation: i64,
     pub(super) confirmed: Option<usize>,
     pub(super) leaving: BTreeSet<String>,
+    /// What the log had told of authorization servers by then.
+    pub(super) server_changes: u64,
     /// When the count of accounts was last told; it moves once a minute.
     pub(super) counted_at: Timestamp,
 }

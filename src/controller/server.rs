@@ -1,7 +1,8 @@
 //! Looks at an issuer's authorization server and carries out what
 //! `plan::issuer` asks for, one effect after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 use kube::ResourceExt;
 use serde_json::Value;
@@ -14,12 +15,25 @@ use crate::okta::{Class, Error, Org, Part};
 use crate::plan::issuer::{self, Identity, IssuerNext, IssuerStep, ServerView, our_policies};
 use crate::plan::issuer_status::Findings;
 use crate::plan::lane::Lane;
-use crate::plan::policy::{self, Edits, listed};
+use crate::plan::policy::{self, Edits, included, listed};
+use crate::sync::lock;
 
 /// Each effect brings the plan nearer to its end; more than this is a flaw.
 const MAX_STEPS: usize = 24;
 /// Rules are read of this many policies at most.
 const MAX_POLICIES: usize = 32;
+
+/// One look per org at a time. Two issuers that name the same server would each
+/// create it, and Okta puts policies that are written at once in no good order.
+#[derive(Debug, Default)]
+pub(super) struct Looks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Looks {
+    async fn alone(&self, host: String) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = lock(&self.0).entry(host).or_default().clone();
+        turn.lock_owned().await
+    }
+}
 
 /// What is known before a look.
 pub(super) struct Before<'a> {
@@ -42,6 +56,7 @@ pub(super) async fn look(
     ctx: &Context,
 ) -> Findings {
     let turn = Turn::of_operator(Lane::New, object.uid().unwrap_or_default());
+    let _alone = ctx.looks.alone(org.host()).await;
     let mut look = Look {
         object,
         org,
@@ -110,14 +125,11 @@ impl Look<'_> {
 
     async fn observe(&mut self) -> Result<(), Error> {
         let wanted = &self.object.spec.authorization_server;
-        self.view.server = match (
-            &wanted.id,
-            &wanted.name,
-            &self.created.authorization_server_id,
-        ) {
-            (Some(id), ..) => self.org.read_server(id, &self.turn).await?,
-            (None, Some(name), _) => self.org.find_server(name, &self.turn).await?,
-            (None, None, _) => None,
+        let created = self.created.authorization_server_id.as_deref();
+        self.view.server = match (&wanted.id, &wanted.name) {
+            (Some(id), _) => self.org.read_server(id, &self.turn).await?,
+            (None, Some(name)) => self.org.find_server(name, created, &self.turn).await?,
+            (None, None) => None,
         };
         let Some(id) = self.server_id() else {
             return Ok(());
@@ -242,11 +254,11 @@ impl Look<'_> {
                 self.view.policies.push(policy);
             }
             IssuerStep::ReplacePolicy(id, body) => {
-                // Read again just before: Okta renumbers priorities, and has no
-                // ETag that would tell.
+                // Read again just before: Okta renumbers priorities, others edit
+                // lists, and there is no ETag that would tell.
                 let now = org.read_policy(&server, id, turn).await?;
-                let mut body = body.clone();
-                body["priority"] = now["priority"].clone();
+                let was = self.view.policies.iter().find(|p| p["id"] == **id);
+                let body = policy::rebase(&now, was.unwrap_or(&now), body);
                 let policy = org
                     .replace_part(&server, Part::Policies, id, body, turn)
                     .await?;
@@ -284,7 +296,7 @@ impl Look<'_> {
         else {
             return Ok(());
         };
-        for client_id in policy::spelled(body) {
+        for client_id in included(body) {
             if !self.org.client_exists(client_id, &self.turn).await? {
                 self.admissions.leave(client_id);
             }

@@ -10,6 +10,7 @@ use url::Url;
 use super::budget::{Bucket, Turn};
 use super::error::{Class, Error};
 use super::http::{Answer, Org, Request};
+use super::org_settings;
 use super::rights::Right;
 use crate::plan::schedule::after;
 use crate::sync::lock;
@@ -60,8 +61,9 @@ impl Org {
         url: Url,
         turn: &Turn,
     ) -> Result<Answer, Error> {
-        if request.bucket == Bucket::Logs {
-            return self.for_the_log(request, url, turn).await;
+        let optional = request.bucket == Bucket::Logs || request.operation == org_settings::READ;
+        if optional {
+            return self.tolerant(request, url, turn).await;
         }
         let held = lock(&self.signed_out).clone();
         if let Some((at, error)) = held
@@ -91,13 +93,13 @@ impl Org {
         outcome
     }
 
-    /// A request to the System Log, which the operator can do without: that it is
-    /// refused is held against nobody.
-    async fn for_the_log(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
+    /// A request that the operator can do without: that it is refused is held
+    /// against nobody.
+    async fn tolerant(&self, request: &Request, url: Url, turn: &Turn) -> Result<Answer, Error> {
+        let signin = &self.signin;
         let mut bare = url.clone();
         bare.set_query(None);
         let method = request.method.as_str();
-        let signin = &self.signin;
         let (headers, number) = signin.headers(self, method, bare.as_str()).await?;
         let outcome = self.once(request, url.clone(), headers, turn).await;
         let unauthorized = matches!(&outcome, Err(e) if e.class == Class::Unauthorized);

@@ -35,8 +35,6 @@ pub struct Org {
     /// After a 429: the request to name in the next try, and which try that is.
     pub(super) retries: Mutex<HashMap<String, (String, u32)>>,
     pub(super) skew_ms: std::sync::atomic::AtomicI64,
-    /// Requests of ours that changed something, to know them in the System Log.
-    own: Mutex<Recent>,
     /// When Okta refused the sign-in as such, and its words.
     pub(super) signed_out: Mutex<Option<(Timestamp, Error)>>,
     /// Rights that Okta refused when they were needed last, and its words.
@@ -131,7 +129,6 @@ impl Org {
             limits,
             retries: Mutex::default(),
             skew_ms: std::sync::atomic::AtomicI64::new(0),
-            own: Mutex::default(),
             signed_out: Mutex::default(),
             refused: Mutex::default(),
             origin: String::new(),
@@ -165,10 +162,11 @@ impl Org {
         port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// The last requests of ours that changed something.
+    /// The last requests of ours that changed something in this org, whichever
+    /// issuer they were for.
     #[must_use]
     pub fn own_requests(&self) -> Recent {
-        lock(&self.own).clone()
+        lock(&self.limits.own).clone()
     }
 
     /// What the sign-in was made from.
@@ -294,7 +292,7 @@ impl Org {
         if request.method != Method::GET
             && let Some(id) = &request_id
         {
-            lock(&self.own).note(id.clone());
+            lock(&self.limits.own).note(id.clone());
         }
         let body = if bytes.is_empty() {
             Value::Null

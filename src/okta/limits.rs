@@ -1,5 +1,6 @@
 //! What all connections to one org share, whoever made them: the budget of its
-//! rate limits and the number of requests under way. Okta counts per org, so two
+//! rate limits, the number of requests under way, and which requests were ours.
+//! Okta counts per org, so two
 //! issuers of one org draw on one budget, and what was learnt of it outlives a
 //! change of the sign-in. An org is told by scheme, host and port: a custom
 //! domain of the same org counts as another one.
@@ -12,6 +13,7 @@ use url::{Origin, Url};
 
 use super::budget::Budget;
 use crate::api::RateLimit;
+use crate::plan::drift::Recent;
 use crate::sync::lock;
 
 /// Requests of ours that are under way at once; an Integrator org allows 35.
@@ -22,6 +24,9 @@ const CONCURRENT: usize = 12;
 pub struct Limits {
     pub(super) budget: Mutex<Budget>,
     pub(super) concurrent: Semaphore,
+    /// Requests of ours that changed something, to know them in the System Log,
+    /// which one issuer reads for all of the org.
+    pub(super) own: Mutex<Recent>,
 }
 
 impl Limits {
@@ -29,6 +34,7 @@ impl Limits {
         Self {
             budget: Mutex::new(Budget::new(share)),
             concurrent: Semaphore::new(CONCURRENT),
+            own: Mutex::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod http;
 pub mod jose;
 pub mod limits;
 mod logs;
+mod org_settings;
 mod queue;
 mod rights;
 mod sender;

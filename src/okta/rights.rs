@@ -6,6 +6,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
 use super::budget::Bucket;
+use super::org_settings;
 
 /// A right at Okta's management API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,8 @@ pub(super) enum Right {
     ManageServers,
     /// Read the System Log.
     ReadLog,
+    /// Read the org's settings.
+    ReadOrg,
 }
 
 impl Right {
@@ -35,6 +38,7 @@ impl Right {
             (Bucket::Apps | Bucket::App, false) => Self::ManageApps,
             (Bucket::Clients | Bucket::Token | Bucket::OrgToken, _) => Self::ReadClients,
             (Bucket::Logs, _) => Self::ReadLog,
+            (Bucket::Management, _) if operation == org_settings::READ => Self::ReadOrg,
             (Bucket::Management, true) => Self::ReadServers,
             (Bucket::Management, false) => Self::ManageServers,
         }
@@ -48,6 +52,7 @@ impl Right {
             Self::ReadServers => "okta.authorizationServers.read",
             Self::ManageServers => "okta.authorizationServers.manage",
             Self::ReadLog => "okta.logs.read",
+            Self::ReadOrg => "okta.orgs.read",
         }
     }
 
@@ -69,6 +74,7 @@ impl Right {
                 "okta.authzServers.manage",
             ),
             Self::ReadLog => ("Report Administrator", "okta.logs.read"),
+            Self::ReadOrg => ("Organization Administrator", "okta.orgs.read"),
         }
     }
 

@@ -80,16 +80,34 @@ impl Org {
         }
     }
 
-    /// The server with exactly this name.
+    /// All servers.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn find_server(&self, name: &str, turn: &Turn) -> Result<Option<Value>, Error> {
+    pub async fn list_servers(&self, turn: &Turn) -> Result<Vec<Value>, Error> {
+        let list = request(Method::GET, "list_servers", &[]).query("limit", "200");
+        self.pages(list, turn).await
+    }
+
+    /// The server with exactly this name; of several the one that we `created`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn find_server(
+        &self,
+        name: &str,
+        created: Option<&str>,
+        turn: &Turn,
+    ) -> Result<Option<Value>, Error> {
         let list = request(Method::GET, "list_servers", &[])
             .query("q", name)
             .query("limit", "200");
-        let all = self.pages(list, turn).await?;
-        Ok(all.into_iter().find(|server| server["name"] == name))
+        let mut all = self.pages(list, turn).await?;
+        all.retain(|server| server["name"] == name);
+        let ours = all
+            .iter()
+            .position(|server| server["id"].as_str() == created);
+        Ok((!all.is_empty()).then(|| all.swap_remove(ours.unwrap_or(0))))
     }
 
     /// Creates a server.

@@ -24,8 +24,9 @@ use crate::plan::lane::Lane;
 use crate::plan::schedule::after;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// For the System Log, without which the operator works too.
-const OPTIONAL: &str = "okta.logs.read";
+/// For the System Log and the org's settings, without which the operator works
+/// too.
+const OPTIONAL: [&str; 2] = ["okta.logs.read", "okta.orgs.read"];
 /// The operator's own token is replaced this long before it ends.
 const AHEAD: Duration = Duration::from_secs(300);
 /// A difference of the clocks beyond this may be why Okta refuses what we sign;
@@ -153,10 +154,16 @@ impl ServiceApp {
     }
 
     async fn token(&self, org: &Org, nonce: &mut Option<String>) -> Result<Token, Error> {
-        let all: Vec<&str> = self.scopes.iter().copied().chain([OPTIONAL]).collect();
-        let mut asked = self.ask(org, nonce, &all).await?;
-        if matches!(&asked, Err(refused) if refused.error == "invalid_scope") {
-            asked = self.ask(org, nonce, &self.scopes).await?;
+        // All, then with each of the optional ones alone, then without: Okta gives
+        // no token at all when one scope is not granted, and does not say which.
+        let with = |optional: &[&'static str]| [&self.scopes[..], optional].concat();
+        let [log, settings] = OPTIONAL;
+        let mut asked = self.ask(org, nonce, &with(&OPTIONAL)).await?;
+        for fewer in [&[log][..], &[settings], &[]] {
+            if !matches!(&asked, Err(refused) if refused.error == "invalid_scope") {
+                break;
+            }
+            asked = self.ask(org, nonce, &with(fewer)).await?;
         }
         match asked {
             Ok(token) => Ok(token),

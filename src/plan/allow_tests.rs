@@ -15,71 +15,68 @@ fn issuer(allow: &serde_json::Value, map: &serde_json::Value) -> OktaIssuerSpec 
     .expect("a valid issuer")
 }
 
+/// A case of the table that the admission policy goes through as well.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    allow: serde_json::Value,
+    #[serde(default)]
+    map: BTreeMap<String, Vec<String>>,
+    #[serde(default = "payments")]
+    namespace: String,
+    groups: Vec<String>,
+    #[serde(default)]
+    position: usize,
+    denied: Option<String>,
+    #[serde(default, rename = "admitted")]
+    _admitted: bool,
+}
+
+fn payments() -> String {
+    "payments".to_owned()
+}
+
 #[test]
 fn the_table() {
-    let labels = BTreeMap::from([("team".to_owned(), "data".to_owned())]);
-    let by_name = json!([{ "namespaces": ["payments"], "groups": ["neo4j_*", "reader"] }]);
-    let by_label = json!([{ "namespaceSelector": { "matchLabels": { "team": "data" } }, "groups": ["reader"], "maxAccounts": 2 }]);
-    let unusable = json!([{ "namespaceSelector": { "matchExpressions": [{ "key": "a", "operator": "Nonsense" }] }, "groups": ["*"] }]);
-    let everything = json!([{ "namespaceSelector": {}, "groups": ["*"] }]);
-    let none = json!({});
-    let map = json!({ "dba": ["admin"], "reader": ["reader"] });
-    let cases = [
-        // allow, map, namespace, group, position, allowed
-        (json!([]), &none, "payments", "reader", 0, false),
-        (by_name.clone(), &none, "payments", "reader", 0, true),
-        (
-            by_name.clone(),
-            &none,
-            "payments",
-            "neo4j_publisher",
-            0,
-            true,
-        ),
-        (
-            by_name.clone(),
-            &none,
-            "payments",
-            "NEO4J_publisher",
-            0,
-            false,
-        ),
-        (by_name.clone(), &none, "payments", "editor", 0, false),
-        (by_name, &none, "payments2", "reader", 0, false),
-        (by_label.clone(), &none, "anything", "reader", 1, true),
-        (by_label, &none, "anything", "reader", 2, false),
-        (unusable, &none, "payments", "reader", 0, false),
-        (everything.clone(), &none, "payments", "reader", 0, true),
-        (everything.clone(), &none, "payments", "admin", 0, false),
-        (everything.clone(), &none, "payments", "Admin", 0, false),
-        (everything.clone(), &map, "payments", "dba", 0, false),
-        (everything, &map, "payments", "admin", 0, true),
-        (
-            json!([{ "namespaces": ["payments"], "groups": ["dba"] }]),
-            &map,
-            "payments",
-            "dba",
-            0,
-            true,
-        ),
-    ];
-    for (allow, map, namespace, group, position, allowed) in cases {
-        let spec = issuer(&allow, map);
-        let namespace = Namespace {
-            name: namespace,
-            labels: &labels,
+    let cases: Vec<Case> =
+        serde_saphyr::from_str(include_str!("../../tests/api/corpus/allow.yaml")).expect("a table");
+    let data = BTreeMap::from([("team".to_owned(), "data".to_owned())]);
+    let bare = BTreeMap::new();
+    for case in cases {
+        let spec = issuer(&case.allow, &json!(case.map));
+        let labels = if case.namespace == "bare" {
+            &bare
+        } else {
+            &data
         };
-        let answer = decide("default", &spec, &namespace, &[group.to_owned()], position);
+        let namespace = Namespace {
+            name: &case.namespace,
+            labels,
+        };
+        let answer = decide("default", &spec, &namespace, &case.groups, case.position);
+        let why = answer.err().map(|Denied(why)| why);
         assert_eq!(
-            answer.is_ok(),
-            allowed,
-            "{allow} {map} {} {group} {position}",
-            namespace.name
+            why.is_some(),
+            case.denied.is_some(),
+            "{}: {why:?}",
+            case.name
         );
-        if let Err(Denied(why)) = answer {
-            assert!(why.contains("default"), "{why}");
+        if let (Some(why), Some(names)) = (why, case.denied) {
+            assert!(why.contains(&names) && why.contains("default"), "{why}");
         }
     }
+}
+
+#[test]
+fn a_selector_that_cannot_be_read_selects_nothing() {
+    let unusable = json!([{ "namespaceSelector": { "matchExpressions": [{ "key": "a", "operator": "Nonsense" }] }, "groups": ["*"] }]);
+    let namespace = Namespace {
+        name: "payments",
+        labels: &BTreeMap::new(),
+    };
+    let spec = issuer(&unusable, &json!({}));
+    assert!(decide("default", &spec, &namespace, &["reader".to_owned()], 0).is_err());
 }
 
 #[test]

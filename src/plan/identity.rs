@@ -100,6 +100,16 @@ pub fn label(cluster: &str, account: &AccountRef, display_name: Option<&str>) ->
     format!("{head}~{hash}")
 }
 
+/// A name of at most `max` characters (more than 17), cut with a hash.
+#[must_use]
+pub fn cut(name: &str, max: usize) -> String {
+    if name.chars().count() <= max {
+        return name.to_owned();
+    }
+    let head: String = name.chars().take(max - HASH_DIGITS - 1).collect();
+    format!("{head}~{}", short_hash(&[name]))
+}
+
 /// What the operator writes into an app's profile to say whose it is. Without
 /// it no app is ever changed, whatever a status claims.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::policy::{Edit, Edits};
+pub use super::policy_name::Identity;
 use crate::api::conditions::Reason;
 use crate::api::{AccessPolicy, CreatedObjects, Management, OktaIssuerSpec};
 use crate::plan::desired::duration;
@@ -73,26 +74,6 @@ pub enum IssuerNext {
         /// In words, with the repair.
         message: String,
     },
-}
-
-/// Who the issuer is, for names and markers.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity<'a> {
-    /// Name of the `OktaIssuer`.
-    pub name: &'a str,
-    /// The installation.
-    pub installation: &'a str,
-}
-
-impl Identity<'_> {
-    /// What marks a policy as ours, in its description.
-    #[must_use]
-    pub fn marker(&self) -> String {
-        format!(
-            "Managed by neo4j-okta-operator: installation {}, issuer {}.",
-            self.installation, self.name
-        )
-    }
 }
 
 fn blocked(concern: Concern, reason: Reason, message: String) -> IssuerNext {
@@ -270,15 +251,11 @@ pub fn our_policies<'a>(
     created: &CreatedObjects,
     view: &'a ServerView,
 ) -> Vec<&'a Value> {
-    let marker = identity.marker();
     view.policies
         .iter()
         .filter(|p| {
             let id = p["id"].as_str().unwrap_or_default();
-            created.policies.iter().any(|c| c.id == id)
-                || p["description"]
-                    .as_str()
-                    .is_some_and(|d| d.contains(&marker))
+            created.policies.iter().any(|c| c.id == id) || identity.marks(p)
         })
         .collect()
 }
@@ -324,22 +301,23 @@ fn policy(
     }
     let ours = our_policies(identity, created, view);
     for policy in &ours {
-        if let Some(next) = rule(spec, identity, created, view, policy) {
+        if let Some(next) = rule(spec, created, view, policy) {
             return Some(next);
         }
     }
     if wanted.access_policy == AccessPolicy::AllClients {
         return ours.is_empty().then(|| {
-            IssuerNext::Do(IssuerStep::CreatePolicy(policy_body(
-                identity,
-                1,
-                &["ALL_CLIENTS".to_owned()],
-            )))
+            let mut body = policy_body(identity, view, &["ALL_CLIENTS".to_owned()]);
+            // Last: in front it would answer for clients that are none of ours.
+            if let Some(body) = body.as_object_mut() {
+                body.remove("priority");
+            }
+            IssuerNext::Do(IssuerStep::CreatePolicy(body))
         });
     }
     match edits.edits.first() {
         Some(Edit::Create { include }) => Some(IssuerNext::Do(IssuerStep::CreatePolicy(
-            policy_body(identity, ours.len() + 1, include),
+            policy_body(identity, view, include),
         ))),
         Some(Edit::Replace { id, body }) => Some(IssuerNext::Do(IssuerStep::ReplacePolicy(
             id.clone(),
@@ -359,12 +337,11 @@ fn policy(
     }
 }
 
-fn policy_body(identity: Identity<'_>, number: usize, include: &[String]) -> Value {
-    let installation: String = identity.installation.chars().take(8).collect();
+fn policy_body(identity: Identity<'_>, view: &ServerView, include: &[String]) -> Value {
     json!({
         "type": "OAUTH_AUTHORIZATION_POLICY",
-        "name": format!("neo4j-okta-operator {installation} {} {number}", identity.name).chars().take(100).collect::<String>(),
-        "description": identity.marker().chars().take(255).collect::<String>(),
+        "name": identity.free_name(&view.policies),
+        "description": identity.marker(),
         "status": "ACTIVE",
         // First, so that no foreign policy answers for our clients.
         "priority": 1,
@@ -374,7 +351,6 @@ fn policy_body(identity: Identity<'_>, number: usize, include: &[String]) -> Val
 
 fn rule(
     spec: &OktaIssuerSpec,
-    _identity: Identity<'_>,
     created: &CreatedObjects,
     view: &ServerView,
     policy: &Value,

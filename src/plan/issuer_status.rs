@@ -10,6 +10,7 @@ use super::drift;
 use super::issuer::{Concern, IssuerNext, ServerView};
 use super::orphans::Found;
 use super::schedule::promise;
+use super::surroundings::Surroundings;
 use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
 };
@@ -19,6 +20,9 @@ use crate::plan::desired::duration;
 
 /// Beyond this difference between the clocks the issuer says so.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// So many authorization servers are named in a message.
+const NAMED: usize = 5;
 
 /// What a look at an issuer found.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Findings {
     pub tokens_per_minute: u32,
     /// Apps whose account is gone, as of the last look.
     pub orphans: Found,
+    /// What else there is in the org, as of the last look.
+    pub surroundings: Surroundings,
     /// Whether the System Log can be read; `None` before the first try.
     pub log_readable: Option<bool>,
 }
@@ -97,6 +103,7 @@ impl Findings {
             accounts_of_org: 0,
             tokens_per_minute: 1,
             orphans: Found::default(),
+            surroundings: Surroundings::default(),
             log_readable: None,
         }
     }
@@ -343,6 +350,12 @@ fn unknown(findings: &Findings) -> (Reason, String) {
 
 /// In order, but perhaps with something worth knowing.
 fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
+    if findings.surroundings.new_clients_are_admins {
+        return (
+            Reason::NewClientsAreAdmins,
+            "accounts can get tokens; the org makes new public client apps super admins, which may include each app that an account registers: switch off \"Public client app admins\" in Okta's Admin Console under Settings, Account, and look at the admin roles of the apps made since".to_owned(),
+        );
+    }
     if findings.skew.abs() > SKEW {
         let seconds = findings.skew.as_secs();
         // Rounded, so that the status does not move with every look.
@@ -382,7 +395,27 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
             ),
         );
     }
+    if let Some(message) = admitted_elsewhere(findings) {
+        return (Reason::OtherServersAdmit, message);
+    }
     (Reason::IssuerReady, "accounts can get tokens".to_owned())
+}
+
+/// Which other authorization servers issue tokens to the accounts' apps too.
+fn admitted_elsewhere(findings: &Findings) -> Option<String> {
+    let own = findings.view.server.as_ref().and_then(|s| s["id"].as_str());
+    let others: Vec<&str> = findings.surroundings.others(own).collect();
+    let named = others.iter().take(NAMED).copied().collect::<Vec<_>>();
+    let more = match others.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!others.is_empty()).then(|| {
+        format!(
+            "accounts can get tokens; with their credentials they also get tokens of other authorization servers, which issue them to any client of the org: {}{more}; where that is not wanted, list the clients in the access policies there, or take client_credentials out of their rules",
+            named.join(", ")
+        )
+    })
 }
 
 fn orphaned(object: &OktaIssuer, found: Found) -> String {

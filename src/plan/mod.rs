@@ -28,6 +28,7 @@ pub mod memory;
 pub mod observed;
 pub mod orphans;
 pub mod policy;
+pub mod policy_name;
 mod register;
 pub mod rotation;
 pub mod schedule;
@@ -36,6 +37,7 @@ pub mod status;
 pub mod step;
 mod stop;
 pub mod stranded;
+pub mod surroundings;
 mod token;
 
 use k8s_openapi::jiff::Timestamp;

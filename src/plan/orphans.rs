@@ -55,10 +55,22 @@ pub fn holds_back(orphans: usize, accounts: usize, confirmed: Option<usize>) -> 
     orphans > 10.max(accounts / 10) && confirmed != Some(orphans)
 }
 
-/// The app as it shall be while nobody claims it: without groups and marked as
-/// stopped by us, with everything else as it is.
+/// The app as it shall be while nobody claims it: without groups under any of the
+/// attributes that issuers of the org use, and marked as stopped by us, with
+/// everything else as it is. `None` when it is so already.
 #[must_use]
-pub fn neutral(app: &Value, profile_attribute: &str) -> Option<AppSpec> {
+pub fn stripped(app: &Value, attributes: &BTreeSet<&str>) -> Option<Value> {
+    let there = |attribute: &&&str| app["profile"].get(**attribute).is_some();
+    let mut body = None;
+    for attribute in attributes.iter().filter(there) {
+        let now = body.as_ref().unwrap_or(app);
+        let next = neutral(now, attribute).and_then(|spec| spec.merge(now));
+        body = next.or(body);
+    }
+    body
+}
+
+fn neutral(app: &Value, profile_attribute: &str) -> Option<AppSpec> {
     let marker = read_marker(app)?;
     let network = &app["settings"]["oauthClient"]["network"];
     let zones = network["include"].as_array().into_iter().flatten();
@@ -107,18 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn an_orphan_loses_its_groups_and_nothing_else() {
-        let app = app("ours");
-        let body = neutral(&app, "neo4j_groups")
-            .and_then(|spec| spec.merge(&app))
-            .expect("a change");
+    fn an_orphan_loses_its_groups_whichever_issuer_gave_them_and_nothing_else() {
+        let attributes = BTreeSet::from(["absent", "neo4j_groups", "of_another_issuer"]);
+        let mut app = app("ours");
+        app["profile"]["of_another_issuer"] = json!(["dba"]);
+        let body = stripped(&app, &attributes).expect("a change");
         assert_eq!(body["profile"]["neo4j_groups"], json!([]));
+        assert_eq!(body["profile"]["of_another_issuer"], json!([]));
+        assert_eq!(body["profile"].get("absent"), None);
         assert_eq!(body["profile"]["note"], "theirs");
         assert_eq!(body["label"], app["label"]);
-        assert_eq!(
-            neutral(&body, "neo4j_groups").and_then(|spec| spec.merge(&body)),
-            None
-        );
+        assert_eq!(stripped(&body, &attributes), None);
     }
 
     #[test]

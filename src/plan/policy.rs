@@ -35,19 +35,16 @@ pub struct Edits {
     pub held: usize,
 }
 
+/// The clients that a policy lists, as they are written there.
+pub fn included(policy: &Value) -> impl Iterator<Item = &str> {
+    let list = policy["conditions"]["clients"]["include"].as_array();
+    list.into_iter().flatten().filter_map(Value::as_str)
+}
+
 /// The clients that a policy lists, in lower case.
 #[must_use]
 pub fn listed(policy: &Value) -> BTreeSet<String> {
-    spelled(policy).map(str::to_lowercase).collect()
-}
-
-/// The clients that a policy lists, as Okta spells them.
-pub fn spelled(policy: &Value) -> impl Iterator<Item = &str> {
-    policy["conditions"]["clients"]["include"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    included(policy).map(str::to_lowercase).collect()
 }
 
 /// Edits that add `waiting` and remove `gone` from our `policies`. A client
@@ -72,8 +69,8 @@ pub fn edit(
         .collect();
     let mut edits = Vec::new();
     for (policy, shard) in policies.iter().zip(&shards) {
-        // Spelled as they are: others' client ids have capitals.
-        let mut next: Vec<String> = spelled(policy)
+        // As they are written: Okta's own ids are not all in lower case.
+        let mut next: Vec<String> = included(policy)
             .filter(|id| !plausible || !gone.contains(&id.to_lowercase()))
             .map(str::to_owned)
             .collect();
@@ -100,6 +97,28 @@ pub fn edit(
         edits,
         held: if plausible { 0 } else { removals },
     }
+}
+
+/// The change from `was` to `wanted`, made to the policy as it is `now`: what
+/// somebody else wrote into it meanwhile stays.
+#[must_use]
+pub fn rebase(now: &Value, was: &Value, wanted: &Value) -> Value {
+    let (before, after) = (listed(was), listed(wanted));
+    let mut next: Vec<String> = included(now)
+        .filter(|id| {
+            let id = id.to_lowercase();
+            after.contains(&id) || !before.contains(&id)
+        })
+        .map(str::to_owned)
+        .collect();
+    let there = listed(now);
+    let added = included(wanted).filter(|id| !before.contains(&id.to_lowercase()));
+    next.extend(
+        added
+            .filter(|id| !there.contains(&id.to_lowercase()))
+            .map(str::to_owned),
+    );
+    with_clients(now, &next)
 }
 
 /// The policy as it was read, with another list of clients. The priority just
@@ -147,9 +166,28 @@ mod tests {
         };
         assert_eq!((id.as_str(), body["priority"].as_i64()), ("p1", Some(3)));
         assert_eq!(
-            spelled(body).collect::<Vec<_>>(),
+            included(body).collect::<Vec<_>>(),
             ["0oaSomebodyElses", "client-000", "client-001"]
         );
+    }
+
+    #[test]
+    fn what_others_write_between_a_look_and_a_change_stays() {
+        let list = |clients: &[&str]| {
+            let clients: Vec<String> = clients.iter().map(|c| (*c).to_owned()).collect();
+            policy("p1", &clients)
+        };
+        let mut now = list(&["a", "b", "0oaTheirs"]);
+        now["priority"] = json!(7);
+        now["conditions"]["people"] = json!({ "theirs": true });
+        let body = rebase(
+            &now,
+            &list(&["a", "b", "0oaGone"]),
+            &list(&["b", "0oaGone", "c"]),
+        );
+        assert_eq!(included(&body).collect::<Vec<_>>(), ["b", "0oaTheirs", "c"]);
+        assert_eq!(body["priority"], json!(7));
+        assert_eq!(body["conditions"]["people"], now["conditions"]["people"]);
     }
 
     #[test]

@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
 mod accepted;
+mod admission;
+mod allow;
 mod corpus;
 mod kubectl;
+mod policies;
 mod refused;
 mod schema;
 mod server;

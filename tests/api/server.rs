@@ -12,19 +12,20 @@ use tokio::sync::OnceCell;
 pub(crate) async fn server() -> &'static ControlPlane {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let cluster = testbed::control_plane().await;
-    INSTALLED
-        .get_or_init(|| async {
-            for (_, text) in crds_yaml() {
-                cluster.apply_yaml(&text).await.unwrap();
-            }
-            let names = [
-                "neo4jserviceaccounts.neo4j-okta.dev",
-                "oktaissuers.neo4j-okta.dev",
-            ];
-            cluster.wait_for_crds(&names).await.unwrap();
-        })
-        .await;
+    INSTALLED.get_or_init(|| install(cluster)).await;
     cluster
+}
+
+/// Puts both definitions in.
+pub(crate) async fn install(cluster: &ControlPlane) {
+    for (_, text) in crds_yaml() {
+        cluster.apply_yaml(&text).await.unwrap();
+    }
+    let names = [
+        "neo4jserviceaccounts.neo4j-okta.dev",
+        "oktaissuers.neo4j-okta.dev",
+    ];
+    cluster.wait_for_crds(&names).await.unwrap();
 }
 
 /// The path of all objects of an object's kind; accounts live in `namespace`.

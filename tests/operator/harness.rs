@@ -4,6 +4,7 @@
 //! test leaves behind is removed before the next begins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::contract::contract;
@@ -28,12 +29,13 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 pub(crate) struct World {
     pub(crate) cluster: &'static ControlPlane,
     pub(crate) client: Client,
-    pub(crate) okta: Emulator,
+    pub(crate) okta: Arc<Emulator>,
     pub(crate) clock: Clock,
     pub(crate) namespace: String,
     pub(crate) metrics: Metrics,
     operators: Vec<Running>,
-    _turn: MutexGuard<'static, ()>,
+    /// Of the first of several worlds.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 pub(crate) struct Running {
@@ -88,24 +90,36 @@ impl World {
         }
         let turn = ONE_AT_A_TIME.lock().await;
         let cluster = control_plane().await;
-        let client = cluster.client();
-        install(cluster).await;
-        clean(&client).await;
         let config = Config {
             contract: contract(),
             ..config
         };
-        let okta = Emulator::start(config).await.expect("an emulator");
+        let okta = Arc::new(Emulator::start(config).await.expect("an emulator"));
         let namespace = cluster.namespace("payments").await;
+        let mut world = Self::on(cluster, namespace, okta, Clock::system()).await;
+        world._turn = Some(turn);
+        world
+    }
+
+    /// A world on this cluster; whoever calls sees to it that there is no other.
+    pub(crate) async fn on(
+        cluster: &'static ControlPlane,
+        namespace: String,
+        okta: Arc<Emulator>,
+        clock: Clock,
+    ) -> Self {
+        let client = cluster.client();
+        install(cluster).await;
+        clean(&client).await;
         let world = Self {
             cluster,
             client,
             okta,
-            clock: Clock::system(),
+            clock,
             namespace,
             metrics: Metrics::default(),
             operators: Vec::new(),
-            _turn: turn,
+            _turn: None,
         };
         world.sign_in_secret(world.okta.api_token()).await;
         world
@@ -167,8 +181,12 @@ impl World {
     /// Applies the issuer `default`: a managed server of its own, everything
     /// allowed in the test's namespace. `change` is merged over that.
     pub(crate) async fn issuer(&self, change: Value) {
+        self.issuer_named("default", change).await;
+    }
+
+    pub(crate) async fn issuer_named(&self, name: &str, change: Value) {
         let mut issuer = json!({
-            "apiVersion": "neo4j-okta.dev/v1alpha1", "kind": "OktaIssuer", "metadata": { "name": "default" },
+            "apiVersion": "neo4j-okta.dev/v1alpha1", "kind": "OktaIssuer", "metadata": { "name": name },
             "spec": {
                 "orgUrl": self.okta.url(),
                 "clusterName": "test",
@@ -178,7 +196,7 @@ impl World {
             },
         });
         merge(&mut issuer["spec"], &change);
-        apply(&self.issuers(), "default", &issuer).await;
+        apply(&self.issuers(), name, &issuer).await;
     }
 
     pub(crate) fn issuers(&self) -> Api<OktaIssuer> {

@@ -85,6 +85,12 @@ pub(crate) async fn install(cluster: &ControlPlane) {
             .await
             .expect("the CRD is accepted");
     }
+    // The operator lives with these policies in every test.
+    let policies = include_str!("../../deploy/admission/annotations.yaml");
+    cluster
+        .apply_yaml(policies)
+        .await
+        .expect("the policies are accepted");
     cluster
         .wait_for_crds(&[
             "neo4jserviceaccounts.neo4j-okta.dev",

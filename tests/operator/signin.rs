@@ -19,13 +19,14 @@ use crate::harness::{World, apply, condition, until};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-pub(crate) const SCOPES: [&str; 6] = [
+pub(crate) const SCOPES: [&str; 7] = [
     "okta.apps.manage",
     "okta.apps.read",
     "okta.clients.read",
     "okta.authorizationServers.read",
     "okta.authorizationServers.manage",
     "okta.logs.read",
+    "okta.orgs.read",
 ];
 pub(crate) const ROLES: [&str; 2] = ["APP_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN"];
 pub(crate) const SIGN_INS: (&str, &str) = ("POST", "/oauth2/v1/token");

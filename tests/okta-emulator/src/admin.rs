@@ -281,6 +281,11 @@ impl Admin {
         self.shared.org().api_token_roles = owned(roles);
     }
 
+    /// Whether the org makes new client apps super admins.
+    pub fn set_client_privileges(&self, new_clients_are_admins: bool) {
+        self.shared.org().new_clients_are_admins = new_clients_are_admins;
+    }
+
     /// Registers the app that an operator signs in with (private_key_jwt);
     /// grants it scopes of the Okta API and admin roles. Returns its id.
     pub fn add_service_app_for_operator(

@@ -27,6 +27,7 @@ pub(crate) enum Area {
     Clients,
     AuthorizationServers,
     Logs,
+    Org,
 }
 
 impl Area {
@@ -36,6 +37,7 @@ impl Area {
             Self::Clients => "okta.clients",
             Self::AuthorizationServers => "okta.authorizationServers",
             Self::Logs => "okta.logs",
+            Self::Org => "okta.orgs",
         }
     }
 
@@ -44,8 +46,11 @@ impl Area {
         match role {
             "SUPER_ADMIN" => true,
             "READ_ONLY_ADMIN" => !manage,
-            "APP_ADMIN" => self != Self::AuthorizationServers,
-            "API_ACCESS_MANAGEMENT_ADMIN" => self == Self::AuthorizationServers || !manage,
+            "ORG_ADMIN" => self == Self::Org,
+            "APP_ADMIN" => !matches!(self, Self::AuthorizationServers | Self::Org),
+            "API_ACCESS_MANAGEMENT_ADMIN" => {
+                self == Self::AuthorizationServers || (!manage && self != Self::Org)
+            }
             "REPORT_ADMIN" => self == Self::Logs,
             "okta.apps.manage" => matches!(self, Self::Apps | Self::Clients),
             "okta.apps.read" => matches!(self, Self::Apps | Self::Clients) && !manage,

@@ -33,6 +33,7 @@ mod metadata;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod org;
+mod org_settings;
 mod org_token;
 mod page;
 mod policies;

@@ -25,6 +25,8 @@ pub(crate) struct Org {
     pub(crate) api_token: String,
     pub(crate) api_token_revoked: bool,
     pub(crate) api_token_roles: Vec<String>,
+    /// "Public client app admins" in the Admin Console.
+    pub(crate) new_clients_are_admins: bool,
     pub(crate) apps: BTreeMap<String, Lagged<App>>,
     /// Client id in lower case: the ids of the apps that bear it.
     by_client: HashMap<String, Vec<String>>,
@@ -58,6 +60,7 @@ impl Org {
             api_token,
             api_token_revoked: false,
             api_token_roles: vec!["SUPER_ADMIN".to_owned()],
+            new_clients_are_admins: false,
             apps: BTreeMap::new(),
             by_client: HashMap::new(),
             former_clients: HashSet::new(),

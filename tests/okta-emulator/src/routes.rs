@@ -7,8 +7,8 @@ use crate::limits::Bucket;
 use crate::org::Org;
 use crate::refusal::Refusal;
 use crate::{
-    apps, authorization_servers as servers, claims, client_keys, clients, log, metadata, org_token,
-    policies, rules, scopes, secrets, token,
+    apps, authorization_servers as servers, claims, client_keys, clients, log, metadata,
+    org_settings, org_token, policies, rules, scopes, secrets, token,
 };
 
 /// One row.
@@ -95,6 +95,8 @@ static ROUTES: &[Route] = table! {
     "DELETE" "/api/v1/authorizationServers/{authServerId}/policies/{policyId}/rules/{ruleId}" Other AS => rules::delete;
     "POST" "/api/v1/authorizationServers/{authServerId}/policies/{policyId}/rules/{ruleId}/lifecycle/activate" Other AS => rules::activate;
     "POST" "/api/v1/authorizationServers/{authServerId}/policies/{policyId}/rules/{ruleId}/lifecycle/deactivate" Other AS => rules::deactivate;
+
+    "GET" "/api/v1/org/settings/clientPrivilegesSetting" Other Guard::Read(Area::Org) => org_settings::client_privileges;
 
     "GET" "/api/v1/logs" Logs Guard::Read(Area::Logs) => log::list;
 

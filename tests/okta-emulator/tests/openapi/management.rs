@@ -400,6 +400,12 @@ async fn policies(checked: &Checked, server: &str) {
 }
 
 async fn errors_and_logs(checked: &Checked) {
+    let setting = "/api/v1/org/settings/clientPrivilegesSetting";
+    let (status, setting) = checked.api("GET", setting, &[], "", None).await;
+    assert_eq!(
+        (status, &setting["clientPrivilegesSetting"]),
+        (200, &json!(false))
+    );
     let mut bad = app_body("client.bad");
     bad["label"] = json!("");
     checked
