@@ -9,12 +9,13 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
+use url::Url;
 
 use super::context::Context;
 use super::leftovers::{self, Leftover};
 use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
 use crate::okta::budget::Turn;
-use crate::okta::{Error, Org};
+use crate::okta::{Class, Error, Org};
 use crate::plan::lane::Lane;
 use crate::plan::orphans::{Found, Orphan, holds_back, stripped};
 use crate::plan::schedule;
@@ -34,6 +35,20 @@ struct Round {
     /// What each issuer's annotation said when it was last acted on.
     told: HashMap<String, usize>,
     found: Found,
+    /// How far a look has come that the rate limit has ended.
+    search: Search,
+}
+
+/// A look through an org's apps, page by page.
+#[derive(Clone, Debug, Default)]
+struct Search {
+    /// Where it goes on; `None` at the beginning.
+    page: Option<Url>,
+    /// All pages were read.
+    read: bool,
+    candidates: Vec<Orphan>,
+    /// Orphans that were dealt with, by app id.
+    done: BTreeSet<String>,
 }
 
 /// Looks if it is time, whichever issuer of the org asks. Returns when it is
@@ -43,12 +58,13 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
     let (host, name) = (org.host(), object.name_any());
     let number = |key| object.annotations().get(key).and_then(|v| v.parse().ok());
     let told: Option<usize> = number(n::ANNOTATION_DELETE_ORPHANS);
-    {
+    let mut search = {
         let mut rounds = lock(&ctx.orphans.0);
         let round = rounds.entry(host.clone()).or_insert_with(|| Round {
             next: schedule::after(now, FIRST),
             told: HashMap::new(),
             found: Found::default(),
+            search: Search::default(),
         });
         let newly_told = told.is_some() && told.as_ref() != round.told.get(&name);
         // Further off only when the clock was ahead and was set right.
@@ -58,9 +74,10 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
         }
         round.next = schedule::after(now, ROUND);
         round.told.extend(told.map(|told| (name.clone(), told)));
-    }
+        std::mem::take(&mut round.search)
+    };
     let confirmed = number(n::ANNOTATION_CONFIRM_REMOVALS);
-    match through(object, org, told, confirmed, ctx).await {
+    match through(object, org, told, confirmed, &mut search, ctx).await {
         Ok(found) => {
             ctx.settings.metrics.orphans(&host, found.orphans);
             let mut rounds = lock(&ctx.orphans.0);
@@ -71,7 +88,12 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
         Err(error) => {
             tracing::debug!(host, %error, "the look for orphans did not come to its end");
             if let Some(round) = lock(&ctx.orphans.0).get_mut(&host) {
-                round.next = schedule::after(now, FIRST);
+                // It goes on where it was.
+                round.next = match error.class {
+                    Class::RateLimited { until, .. } => until,
+                    _ => schedule::after(now, FIRST),
+                };
+                round.search = search;
                 round.told.remove(&name);
             }
         }
@@ -85,24 +107,31 @@ async fn through(
     org: &Org,
     told: Option<usize>,
     confirmed: Option<usize>,
+    search: &mut Search,
     ctx: &Context,
 ) -> Result<Found, Error> {
     let turn = Turn::of_operator(Lane::Drift, format!("orphans/{}", org.host()));
-    let mut candidates = Vec::new();
-    org.each_app(&turn, |app| {
-        let orphan = Orphan::read(app, &ctx.installation);
-        candidates.extend(orphan.filter(|o| !cached(o, ctx)));
-    })
-    .await?;
+    while !search.read {
+        let (apps, next) = org.page_of_apps(search.page.clone(), &turn).await?;
+        let ours = apps
+            .iter()
+            .filter_map(|app| Orphan::read(app, &ctx.installation));
+        search.candidates.extend(ours.filter(|o| !cached(o, ctx)));
+        search.read = next.is_none();
+        search.page = next;
+    }
     let mut orphans = Vec::new();
-    for candidate in candidates {
-        if gone(&candidate, ctx).await? {
-            orphans.push(candidate);
+    for candidate in &search.candidates {
+        if gone(candidate, ctx).await? {
+            orphans.push(candidate.clone());
         }
     }
     let held = holds_back(orphans.len(), ctx.stores.accounts.len(), confirmed);
     let delete = !orphans.is_empty() && told == Some(orphans.len());
     for orphan in &orphans {
+        if search.done.contains(&orphan.app_id) {
+            continue;
+        }
         let leftover = Leftover {
             org_url: object.spec.org_url.clone(),
             client_id: Some(orphan.client_id.clone()),
@@ -126,6 +155,7 @@ async fn through(
             );
             leftovers::forget(ctx, &orphan.app_id).await;
         }
+        search.done.insert(orphan.app_id.clone());
     }
     Ok(Found {
         orphans: if delete { 0 } else { orphans.len() },
@@ -159,7 +189,7 @@ async fn gone(orphan: &Orphan, ctx: &Context) -> Result<bool, Error> {
         .get_metadata_opt(&marker.name)
         .await
         .map_err(|error| Error {
-            class: crate::okta::Class::Transient,
+            class: Class::Transient,
             message: format!(
                 "account {}/{} could not be looked up: {error}",
                 marker.namespace, marker.name

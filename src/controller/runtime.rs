@@ -181,6 +181,10 @@ struct Lists {
     listed: BTreeSet<String>,
     waiting: BTreeSet<String>,
     leaving: BTreeSet<String>,
+    /// Okta does not know them.
+    dead: BTreeSet<String>,
+    /// Okta knows them, as of the last time that it refused a policy.
+    alive: BTreeSet<String>,
     /// Okta refused somebody since the last look.
     doubted: bool,
 }
@@ -191,6 +195,7 @@ impl Admissions {
         let id = client_id.to_lowercase();
         let mut lists = lock(&self.0);
         lists.leaving.remove(&id);
+        lists.dead.remove(&id);
         if lists.listed.contains(&id) {
             return true;
         }
@@ -204,6 +209,31 @@ impl Admissions {
         let mut lists = lock(&self.0);
         lists.waiting.remove(&id);
         lists.leaving.insert(id);
+    }
+
+    /// Whether Okta knows the client: with one that it does not, it takes no
+    /// change of a policy.
+    pub(super) fn told(&self, client_id: &str, known: bool) {
+        let id = client_id.to_lowercase();
+        let mut lists = lock(&self.0);
+        if known {
+            lists.alive.insert(id);
+        } else {
+            lists.waiting.remove(&id);
+            lists.dead.insert(id);
+        }
+    }
+
+    /// Those that Okta does not know.
+    pub(super) fn dead(&self) -> BTreeSet<String> {
+        lock(&self.0).dead.clone()
+    }
+
+    /// Whether Okta was asked since a policy was last in order.
+    pub(super) fn is_told(&self, client_id: &str) -> bool {
+        let id = client_id.to_lowercase();
+        let lists = lock(&self.0);
+        lists.alive.contains(&id) || lists.dead.contains(&id)
     }
 
     /// Okta refuses the client: whatever we believed, look again.
@@ -234,6 +264,8 @@ impl Admissions {
         let mut lists = lock(&self.0);
         lists.waiting.retain(|id| !listed.contains(id));
         lists.leaving.retain(|id| listed.contains(id));
+        lists.dead.retain(|id| listed.contains(id));
+        lists.alive.clear();
         lists.listed = listed;
     }
 }

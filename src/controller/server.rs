@@ -4,11 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use serde_json::Value;
 
 use super::context::Context;
 use super::runtime::Admissions;
+use crate::api::conditions::READY;
 use crate::api::{AccessPolicy, CreatedObjects, CreatedPolicy, Management, OktaIssuer};
 use crate::okta::budget::Turn;
 use crate::okta::{Class, Error, Org, Part};
@@ -186,6 +188,7 @@ impl Look<'_> {
             &ours,
             &waiting,
             &leaving,
+            &self.admissions.dead(),
             wanted.max_clients_per_policy as usize,
             self.confirmed,
         )
@@ -296,12 +299,32 @@ impl Look<'_> {
         else {
             return Ok(());
         };
-        for client_id in included(body) {
-            if !self.org.client_exists(client_id, &self.turn).await? {
-                self.admissions.leave(client_id);
+        // Those without a healthy account first. Whom Okta was asked about is
+        // noted: when the rate limit ends this, the next look goes on from here.
+        let healthy = self.healthy();
+        let (well, doubtful): (Vec<&str>, Vec<&str>) =
+            included(body).partition(|id| healthy.contains(&id.to_lowercase()));
+        for client_id in doubtful.into_iter().chain(well) {
+            if !self.admissions.is_told(client_id) {
+                let known = self.org.client_exists(client_id, &self.turn).await?;
+                self.admissions.told(client_id, known);
             }
         }
         Ok(())
+    }
+
+    /// Client ids of accounts that are ready, in lower case.
+    fn healthy(&self) -> BTreeSet<String> {
+        let ready = |conditions: &[Condition]| {
+            let ready = conditions.iter().find(|c| c.type_ == READY);
+            ready.is_some_and(|c| c.status == "True")
+        };
+        let accounts = self.ctx.stores.accounts.state();
+        let ids = accounts.iter().filter_map(|account| {
+            let status = account.status.as_ref().filter(|s| ready(&s.conditions))?;
+            status.client_id.as_ref().map(|id| id.to_lowercase())
+        });
+        ids.collect()
     }
 }
 

@@ -149,8 +149,12 @@ impl Run<'_> {
                 }
                 Ok(Effect::Admission(listed))
             }
-            Step::Leave { client_id } => {
-                admissions.leave(client_id);
+            Step::Leave { client_id, dead } => {
+                if *dead {
+                    admissions.told(client_id, false);
+                } else {
+                    admissions.leave(client_id);
+                }
                 self.ctx.issuers.nudge();
                 Ok(Effect::Left)
             }

@@ -4,6 +4,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use url::Url;
 
 use super::budget::{Bucket, Turn};
 use super::credentials::tolerate_gone;
@@ -136,11 +137,16 @@ impl Org {
         }
     }
 
-    /// Reads all service apps of the org, 200 a request.
+    /// One page of all service apps of the org, 200 at most, and where the next
+    /// one begins. Without `page` it is the first.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn each_app(&self, turn: &Turn, mut each: impl FnMut(&Value)) -> Result<(), Error> {
+    pub async fn page_of_apps(
+        &self,
+        page: Option<Url>,
+        turn: &Turn,
+    ) -> Result<(Vec<Value>, Option<Url>), Error> {
         let request = Request::new(
             Method::GET,
             "list_apps",
@@ -149,22 +155,14 @@ impl Org {
         )
         .query("limit", "200")
         .query("filter", "name eq \"oidc_client\"");
-        let mut url = self.url(&request.path);
-        url.query_pairs_mut().extend_pairs(&request.query);
-        for _ in 0..MAX_PAGES {
-            let answer = self.call_url(&request, url, turn).await?;
-            answer
-                .body
-                .as_array()
-                .into_iter()
-                .flatten()
-                .for_each(&mut each);
-            match answer.next {
-                Some(next) => url = next,
-                None => return Ok(()),
-            }
+        let answer = match page {
+            Some(page) => self.call_url(&request, page, turn).await?,
+            None => self.call(request, turn).await?,
+        };
+        match answer.body {
+            Value::Array(apps) => Ok((apps, answer.next)),
+            _ => Err(Error::transient("list_apps: Okta's answer is no list")),
         }
-        Err(Error::transient("the list of apps does not end"))
     }
 
     /// Lists service apps whose label begins with `label` (or all) and returns

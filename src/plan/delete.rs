@@ -56,6 +56,7 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
     if desired.issuer.allow_list && !observed.memory.left {
         return Next::Do(Step::Leave {
             client_id: view.client_id.clone(),
+            dead: false,
         });
     }
     match (view.active, desired.issuer.on_delete) {

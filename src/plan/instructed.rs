@@ -55,6 +55,11 @@ pub(super) fn instructed(d: &Desired, o: &Observed, now: Timestamp) -> Option<Ne
         }
         App::Absent if o.settling(now) => Some(settling(now, "the app is not there yet")),
         App::Absent if resumes(d, o) => Some(stage_anew(d, o, Purpose::Create)),
+        // With a client that Okta does not know it takes no change of a policy.
+        App::Absent if d.issuer.allow_list && !o.memory.left => Some(Next::Do(Step::Leave {
+            client_id: o.memory.registered.as_ref()?.client_id.clone(),
+            dead: true,
+        })),
         App::Absent => {
             let deed = format!("app {app_id} was deleted at Okta");
             let repair = "to register a new one";

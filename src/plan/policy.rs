@@ -49,29 +49,41 @@ pub fn listed(policy: &Value) -> BTreeSet<String> {
 
 /// Edits that add `waiting` and remove `gone` from our `policies`. A client
 /// stays in its shard; a shard holds at most `max`. More than a plausible number
-/// of removals is held back unless exactly that number is `confirmed`.
+/// of removals is held back unless exactly that number is `confirmed`; those that
+/// Okta itself says are `dead` leave in any number, because with one of them in
+/// it Okta takes no change of a policy at all.
 #[must_use]
 pub fn edit(
     policies: &[&Value],
     waiting: &BTreeSet<String>,
     gone: &BTreeSet<String>,
+    dead: &BTreeSet<String>,
     max: usize,
     confirmed: Option<usize>,
 ) -> Edits {
     let shards: Vec<BTreeSet<String>> = policies.iter().map(|p| listed(p)).collect();
     let total: usize = shards.iter().map(BTreeSet::len).sum();
-    let removals: usize = shards.iter().map(|s| s.intersection(gone).count()).sum();
+    let guarded = |s: &BTreeSet<String>| {
+        s.intersection(gone)
+            .filter(|id| !dead.contains(*id))
+            .count()
+    };
+    let removals: usize = shards.iter().map(guarded).sum();
     let plausible = removals <= PLAUSIBLE_REMOVALS.max(total / 10) || confirmed == Some(removals);
     let mut missing: Vec<String> = waiting
         .iter()
-        .filter(|id| !gone.contains(*id) && !shards.iter().any(|s| s.contains(*id)))
+        .filter(|id| !gone.contains(*id) && !dead.contains(*id))
+        .filter(|id| !shards.iter().any(|s| s.contains(*id)))
         .cloned()
         .collect();
     let mut edits = Vec::new();
     for (policy, shard) in policies.iter().zip(&shards) {
         // As they are written: Okta's own ids are not all in lower case.
         let mut next: Vec<String> = included(policy)
-            .filter(|id| !plausible || !gone.contains(&id.to_lowercase()))
+            .filter(|id| {
+                let id = id.to_lowercase();
+                !dead.contains(&id) && (!plausible || !gone.contains(&id))
+            })
             .map(str::to_owned)
             .collect();
         let room = max.saturating_sub(next.len()).min(missing.len());
@@ -157,10 +169,25 @@ mod tests {
             &["0oaSomebodyElses".to_owned(), "client-000".to_owned()],
         );
         assert_eq!(
-            edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None),
+            edit(
+                &[&one],
+                &set(&ids(0..1)),
+                &BTreeSet::new(),
+                &BTreeSet::new(),
+                10,
+                None
+            ),
             Edits::default()
         );
-        let edits = edit(&[&one], &set(&ids(1..2)), &BTreeSet::new(), 10, None).edits;
+        let edits = edit(
+            &[&one],
+            &set(&ids(1..2)),
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+            10,
+            None,
+        )
+        .edits;
         let [Edit::Replace { id, body }] = edits.as_slice() else {
             panic!("{edits:?}")
         };
@@ -193,7 +220,15 @@ mod tests {
     #[test]
     fn clients_beyond_a_shard_open_another() {
         let full = policy("p1", &ids(0..3));
-        let edits = edit(&[&full], &set(&ids(3..8)), &BTreeSet::new(), 3, None).edits;
+        let edits = edit(
+            &[&full],
+            &set(&ids(3..8)),
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+            3,
+            None,
+        )
+        .edits;
         assert_eq!(edits.len(), 2);
         assert!(
             edits
@@ -205,13 +240,41 @@ mod tests {
     #[test]
     fn many_removals_at_once_are_held_until_their_number_is_confirmed() {
         let all = policy("p1", &ids(0..40));
-        let few = edit(&[&all], &BTreeSet::new(), &set(&ids(0..5)), 500, None);
+        let few = edit(
+            &[&all],
+            &BTreeSet::new(),
+            &set(&ids(0..5)),
+            &BTreeSet::new(),
+            500,
+            None,
+        );
         assert_eq!((few.edits.len(), few.held), (1, 0));
-        let many = edit(&[&all], &BTreeSet::new(), &set(&ids(0..6)), 500, None);
+        let many = edit(
+            &[&all],
+            &BTreeSet::new(),
+            &set(&ids(0..6)),
+            &BTreeSet::new(),
+            500,
+            None,
+        );
         assert_eq!((many.edits.len(), many.held), (0, 6));
-        let confirmed = edit(&[&all], &BTreeSet::new(), &set(&ids(0..6)), 500, Some(6));
+        let confirmed = edit(
+            &[&all],
+            &BTreeSet::new(),
+            &set(&ids(0..6)),
+            &BTreeSet::new(),
+            500,
+            Some(6),
+        );
         assert_eq!((confirmed.edits.len(), confirmed.held), (1, 0));
-        let held_but_adding = edit(&[&all], &set(&ids(50..51)), &set(&ids(0..6)), 500, None);
+        let held_but_adding = edit(
+            &[&all],
+            &set(&ids(50..51)),
+            &set(&ids(0..6)),
+            &BTreeSet::new(),
+            500,
+            None,
+        );
         assert_eq!((held_but_adding.edits.len(), held_but_adding.held), (1, 6));
     }
 
@@ -219,8 +282,29 @@ mod tests {
     fn the_last_client_of_a_policy_stays_listed() {
         let one = policy("p1", &ids(0..1));
         assert_eq!(
-            edit(&[&one], &BTreeSet::new(), &set(&ids(0..1)), 10, None).edits,
+            edit(
+                &[&one],
+                &BTreeSet::new(),
+                &set(&ids(0..1)),
+                &BTreeSet::new(),
+                10,
+                None
+            )
+            .edits,
             Vec::new()
         );
+    }
+
+    #[test]
+    fn clients_that_okta_does_not_know_leave_whatever_their_number() {
+        let all = policy("p1", &ids(0..40));
+        let (dead, new) = (set(&ids(0..30)), set(&ids(50..51)));
+        let gone = set(&ids(0..32));
+        let edits = edit(&[&all], &new, &gone, &dead, 500, None);
+        assert_eq!((edits.edits.len(), edits.held), (1, 0));
+        let [Edit::Replace { body, .. }] = edits.edits.as_slice() else {
+            panic!("{edits:?}")
+        };
+        assert_eq!(listed(body).len(), 9);
     }
 }

@@ -287,6 +287,8 @@ pub enum Step {
     Leave {
         /// The client id.
         client_id: String,
+        /// Okta does not know it any more.
+        dead: bool,
     },
     /// Okta: ask for a token.
     Mint(Credential),

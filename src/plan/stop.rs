@@ -99,6 +99,7 @@ pub(super) fn next(
     if desired.issuer.allow_list && !observed.memory.left {
         return Next::Do(Step::Leave {
             client_id: view.client_id.clone(),
+            dead: false,
         });
     }
     // An app that somebody else disabled stays theirs: writing our mark on it

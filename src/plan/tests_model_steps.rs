@@ -286,7 +286,7 @@ impl Model {
                 }
                 Effect::Admission(listed)
             }
-            Step::Leave { client_id } => {
+            Step::Leave { client_id, dead: _ } => {
                 self.listed.remove(client_id);
                 self.waiting.remove(client_id);
                 Effect::Left
