@@ -28,7 +28,9 @@ use crate::witness::Witness;
 pub(crate) const ACCOUNTS: u64 = 50;
 const NAMESPACES: u64 = 5;
 /// How many looks it may take until all is as it shall be.
-const LOOKS: u64 = 300;
+const LOOKS: u64 = 100;
+/// After how many it is told what took so long.
+const LONG: u64 = 30;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 pub(crate) struct Round {
@@ -231,8 +233,12 @@ impl Round {
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
             let cluster = Cluster::read(&self.client, &self.namespaces).await;
+            let last = std::mem::take(&mut wrong);
             wrong = unsettled(&cluster, &self.okta.admin(), histories, self.clock.now());
             if wrong.is_empty() {
+                if look > LONG {
+                    println!("{:x}: took {look} looks; last {last:#?}", self.seed);
+                }
                 return Ok(());
             }
         }
