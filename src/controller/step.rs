@@ -130,6 +130,7 @@ impl Run<'_> {
         match step {
             Step::AddFinalizer
             | Step::RemoveFinalizer
+            | Step::ConfirmAccount
             | Step::ReadCredentials
             | Step::ReadToken
             | Step::Stage(_)

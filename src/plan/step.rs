@@ -170,6 +170,8 @@ pub enum Step {
     AddFinalizer,
     /// Kubernetes: remove the finalizer.
     RemoveFinalizer,
+    /// Kubernetes: see past all caches that the account is there and held.
+    ConfirmAccount,
     /// Kubernetes: read the credentials Secret.
     ReadCredentials,
     /// Kubernetes: read the token Secret and compare it with what it says.
@@ -305,6 +307,7 @@ impl Step {
         match self {
             Self::AddFinalizer => "AddFinalizer",
             Self::RemoveFinalizer => "RemoveFinalizer",
+            Self::ConfirmAccount => "ConfirmAccount",
             Self::ReadCredentials => "ReadCredentials",
             Self::ReadToken => "ReadToken",
             Self::Stage(_) => "Stage",
@@ -362,6 +365,8 @@ pub enum Effect {
     FinalizerAdded,
     /// The finalizer is gone.
     FinalizerRemoved,
+    /// The account is there, and the finalizer on it.
+    AccountStands,
     /// A Secret of that name is there already.
     Found {
         /// Under which name.

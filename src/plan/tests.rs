@@ -179,6 +179,7 @@ fn the_first_registration_takes_exactly_these_steps() {
         [
             "AddFinalizer",
             "Stage",
+            "ConfirmAccount",
             "CreateApp",
             "Admit",
             "Admit",

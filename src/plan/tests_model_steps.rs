@@ -18,6 +18,7 @@ impl Model {
                 self.finalizer = false;
                 Effect::FinalizerRemoved
             }
+            Step::ConfirmAccount => Effect::AccountStands,
             Step::ReadCredentials => {
                 self.vault.clone_from(&self.credentials);
                 let content = self
@@ -416,6 +417,7 @@ pub(super) fn is_local(step: &Step) -> bool {
         step,
         Step::AddFinalizer
             | Step::RemoveFinalizer
+            | Step::ConfirmAccount
             | Step::ReadCredentials
             | Step::ReadToken
             | Step::Stage(_)
@@ -432,7 +434,8 @@ pub(super) fn is_local(step: &Step) -> bool {
 fn is_read(step: &Step) -> bool {
     matches!(
         step,
-        Step::ReadCredentials
+        Step::ConfirmAccount
+            | Step::ReadCredentials
             | Step::ReadToken
             | Step::FindClient { .. }
             | Step::FindApp { .. }

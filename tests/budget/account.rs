@@ -114,6 +114,7 @@ impl Account {
         match step {
             Step::AddFinalizer
             | Step::RemoveFinalizer
+            | Step::ConfirmAccount
             | Step::ReadCredentials
             | Step::ReadToken
             | Step::Stage(_)
@@ -150,6 +151,7 @@ impl Account {
         match step {
             Step::AddFinalizer => Effect::FinalizerAdded,
             Step::RemoveFinalizer => Effect::FinalizerRemoved,
+            Step::ConfirmAccount => Effect::AccountStands,
             Step::ReadCredentials => {
                 let Slot::Ours(meta) = &self.observed.credentials else {
                     panic!("no credentials to read")
