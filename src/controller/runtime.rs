@@ -178,6 +178,8 @@ struct Lists {
     listed: BTreeSet<String>,
     waiting: BTreeSet<String>,
     leaving: BTreeSet<String>,
+    /// Those of them that Okta does not know any more.
+    unknown: BTreeSet<String>,
     /// Okta refused somebody since the last look.
     doubted: bool,
 }
@@ -188,6 +190,7 @@ impl Admissions {
         let id = client_id.to_lowercase();
         let mut lists = lock(&self.0);
         lists.leaving.remove(&id);
+        lists.unknown.remove(&id);
         if lists.listed.contains(&id) {
             return true;
         }
@@ -201,6 +204,18 @@ impl Admissions {
         let mut lists = lock(&self.0);
         lists.waiting.remove(&id);
         lists.leaving.insert(id);
+    }
+
+    /// Okta does not know the client any more: no policy that lists it can be
+    /// written until it is out.
+    pub(super) fn dismiss(&self, client_id: &str) {
+        self.leave(client_id);
+        lock(&self.0).unknown.insert(client_id.to_lowercase());
+    }
+
+    /// Who leaves because Okta does not know them.
+    pub(super) fn unknown(&self) -> BTreeSet<String> {
+        lock(&self.0).unknown.clone()
     }
 
     /// Okta refuses the client: whatever we believed, look again.
@@ -231,6 +246,7 @@ impl Admissions {
         let mut lists = lock(&self.0);
         lists.waiting.retain(|id| !listed.contains(id));
         lists.leaving.retain(|id| listed.contains(id));
+        lists.unknown.retain(|id| listed.contains(id));
         lists.listed = listed;
     }
 }

@@ -174,6 +174,7 @@ impl Look<'_> {
             &ours,
             &waiting,
             &leaving,
+            &self.admissions.unknown(),
             wanted.max_clients_per_policy as usize,
             self.confirmed,
         )
@@ -286,7 +287,7 @@ impl Look<'_> {
         };
         for client_id in listed(body) {
             if !self.org.client_exists(&client_id, &self.turn).await? {
-                self.admissions.leave(&client_id);
+                self.admissions.dismiss(&client_id);
             }
         }
         Ok(())

@@ -49,18 +49,22 @@ pub fn listed(policy: &Value) -> BTreeSet<String> {
 
 /// Edits that add `waiting` and remove `gone` from our `policies`. A client
 /// stays in its shard; a shard holds at most `max`. More than a plausible number
-/// of removals is held back unless exactly that number is `confirmed`.
+/// of removals is held back unless exactly that number is `confirmed`; those who
+/// are `unknown` to Okta do not count, as they have nothing to lose and Okta
+/// takes no list with them.
 #[must_use]
 pub fn edit(
     policies: &[&Value],
     waiting: &BTreeSet<String>,
     gone: &BTreeSet<String>,
+    unknown: &BTreeSet<String>,
     max: usize,
     confirmed: Option<usize>,
 ) -> Edits {
     let shards: Vec<BTreeSet<String>> = policies.iter().map(|p| listed(p)).collect();
     let total: usize = shards.iter().map(BTreeSet::len).sum();
-    let removals: usize = shards.iter().map(|s| s.intersection(gone).count()).sum();
+    let counts = |id: &&String| gone.contains(*id) && !unknown.contains(*id);
+    let removals: usize = shards.iter().map(|s| s.iter().filter(counts).count()).sum();
     let plausible = removals <= PLAUSIBLE_REMOVALS.max(total / 10) || confirmed == Some(removals);
     let mut missing: Vec<String> = waiting
         .iter()
@@ -71,7 +75,7 @@ pub fn edit(
     for (policy, shard) in policies.iter().zip(&shards) {
         let mut next: Vec<String> = shard
             .iter()
-            .filter(|id| !plausible || !gone.contains(*id))
+            .filter(|id| !unknown.contains(*id) && !(plausible && gone.contains(*id)))
             .cloned()
             .collect();
         let room = max.saturating_sub(next.len()).min(missing.len());
@@ -134,10 +138,25 @@ mod tests {
             &["somebody-elses".to_owned(), "client-000".to_owned()],
         );
         assert_eq!(
-            edit(&[&one], &set(&ids(0..1)), &BTreeSet::new(), 10, None),
+            edit(
+                &[&one],
+                &set(&ids(0..1)),
+                &BTreeSet::new(),
+                &BTreeSet::new(),
+                10,
+                None
+            ),
             Edits::default()
         );
-        let edits = edit(&[&one], &set(&ids(1..2)), &BTreeSet::new(), 10, None).edits;
+        let edits = edit(
+            &[&one],
+            &set(&ids(1..2)),
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+            10,
+            None,
+        )
+        .edits;
         let [Edit::Replace { id, body }] = edits.as_slice() else {
             panic!("{edits:?}")
         };
@@ -155,7 +174,15 @@ mod tests {
     #[test]
     fn clients_beyond_a_shard_open_another() {
         let full = policy("p1", &ids(0..3));
-        let edits = edit(&[&full], &set(&ids(3..8)), &BTreeSet::new(), 3, None).edits;
+        let edits = edit(
+            &[&full],
+            &set(&ids(3..8)),
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+            3,
+            None,
+        )
+        .edits;
         assert_eq!(edits.len(), 2);
         assert!(
             edits
@@ -166,22 +193,69 @@ mod tests {
 
     #[test]
     fn many_removals_at_once_are_held_until_their_number_is_confirmed() {
-        let all = policy("p1", &ids(0..40));
-        let few = edit(&[&all], &BTreeSet::new(), &set(&ids(0..5)), 500, None);
+        let (all, none) = (policy("p1", &ids(0..40)), BTreeSet::new());
+        let few = edit(
+            &[&all],
+            &BTreeSet::new(),
+            &set(&ids(0..5)),
+            &none,
+            500,
+            None,
+        );
         assert_eq!((few.edits.len(), few.held), (1, 0));
-        let many = edit(&[&all], &BTreeSet::new(), &set(&ids(0..6)), 500, None);
+        let many = edit(
+            &[&all],
+            &BTreeSet::new(),
+            &set(&ids(0..6)),
+            &none,
+            500,
+            None,
+        );
         assert_eq!((many.edits.len(), many.held), (0, 6));
-        let confirmed = edit(&[&all], &BTreeSet::new(), &set(&ids(0..6)), 500, Some(6));
+        let confirmed = edit(
+            &[&all],
+            &BTreeSet::new(),
+            &set(&ids(0..6)),
+            &none,
+            500,
+            Some(6),
+        );
         assert_eq!((confirmed.edits.len(), confirmed.held), (1, 0));
-        let held_but_adding = edit(&[&all], &set(&ids(50..51)), &set(&ids(0..6)), 500, None);
+        let held_but_adding = edit(
+            &[&all],
+            &set(&ids(50..51)),
+            &set(&ids(0..6)),
+            &none,
+            500,
+            None,
+        );
         assert_eq!((held_but_adding.edits.len(), held_but_adding.held), (1, 6));
     }
 
     #[test]
+    fn clients_that_okta_does_not_know_leave_however_many_they_are_and_hold_up_nobody() {
+        let (all, unknown) = (policy("p1", &ids(0..40)), set(&ids(0..8)));
+        let gone = set(&ids(0..9));
+        let edits = edit(&[&all], &set(&ids(50..51)), &gone, &unknown, 500, None);
+        let [Edit::Replace { body, .. }] = edits.edits.as_slice() else {
+            panic!("{edits:?}")
+        };
+        let left: Vec<String> = ids(9..40).into_iter().chain(ids(50..51)).collect();
+        assert_eq!((listed(body), edits.held), (set(&left), 0));
+        let gone = set(&ids(0..20));
+        let edits = edit(&[&all], &set(&ids(50..51)), &gone, &unknown, 500, None);
+        let [Edit::Replace { body, .. }] = edits.edits.as_slice() else {
+            panic!("{edits:?}")
+        };
+        let left: Vec<String> = ids(8..40).into_iter().chain(ids(50..51)).collect();
+        assert_eq!((listed(body), edits.held), (set(&left), 12));
+    }
+
+    #[test]
     fn the_last_client_of_a_policy_stays_listed() {
-        let one = policy("p1", &ids(0..1));
+        let (one, none) = (policy("p1", &ids(0..1)), BTreeSet::new());
         assert_eq!(
-            edit(&[&one], &BTreeSet::new(), &set(&ids(0..1)), 10, None).edits,
+            edit(&[&one], &BTreeSet::new(), &set(&ids(0..1)), &none, 10, None).edits,
             Vec::new()
         );
     }

@@ -28,7 +28,7 @@ use crate::witness::Witness;
 pub(crate) const ACCOUNTS: u64 = 50;
 const NAMESPACES: u64 = 5;
 /// How many looks it may take until all is as it shall be.
-const LOOKS: u64 = 100;
+const LOOKS: u64 = 150;
 /// After how many it is told what took so long.
 const LONG: u64 = 30;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
