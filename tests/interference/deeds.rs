@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, names as n};
 use neo4j_okta_operator::plan::app::read_marker;
@@ -84,12 +84,7 @@ impl Hand {
                 let edit = json!({ "stringData": { "token": "edited-by-hand" } });
                 self.edit(history, n::SUFFIX_TOKEN, &edit).await;
             }
-            Deed::Delete => {
-                self.accounts(history)
-                    .delete(&history.name, &DeleteParams::default())
-                    .await
-                    .expect("the account was there");
-            }
+            Deed::Delete => self.delete(history).await,
             Deed::AdminDeactivates => self.at_okta(history, |hand, id| {
                 hand.by_hand(
                     "POST",
@@ -222,12 +217,29 @@ impl Hand {
     /// Asks for the deletion of all that is left.
     pub(crate) async fn deletes_all(&self, histories: &[History]) {
         for history in histories.iter().filter(|h| h.wanted.exists) {
-            let accounts = self.accounts(history);
+            self.delete(history).await;
+        }
+    }
+
+    /// Asks for the deletion of exactly what was seen. Without that, an API server
+    /// that has begun to delete an object goes through with it although a finalizer
+    /// is set meanwhile, and no operator can tell; such an app is an orphan.
+    async fn delete(&self, history: &History) {
+        let accounts = self.accounts(history);
+        loop {
             let account = accounts.get(&history.name).await.expect("the account");
-            accounts
-                .delete(&account.name_any(), &DeleteParams::default())
-                .await
-                .expect("deleted");
+            let seen = DeleteParams {
+                preconditions: Some(Preconditions {
+                    uid: account.uid(),
+                    resource_version: account.resource_version(),
+                }),
+                ..DeleteParams::default()
+            };
+            match accounts.delete(&history.name, &seen).await {
+                Ok(_) => return,
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                Err(error) => panic!("{}: {error}", history.name),
+            }
         }
     }
 }
