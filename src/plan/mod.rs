@@ -34,6 +34,7 @@ pub mod step;
 mod stop;
 pub mod stranded;
 mod token;
+mod unnamed;
 
 use k8s_openapi::jiff::Timestamp;
 
