@@ -54,7 +54,7 @@ impl Hand {
         }
     }
 
-    async fn does(&self, history: &History, deed: Deed, number: usize) {
+    pub(crate) async fn does(&self, history: &History, deed: Deed, number: usize) {
         let annotate =
             |key: &str| json!({ "metadata": { "annotations": { key: number.to_string() } } });
         match deed {

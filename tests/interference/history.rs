@@ -67,6 +67,30 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Created, and nothing more.
+    pub(crate) fn plain(namespace: &str, name: &str) -> Self {
+        let first = Wanted {
+            exists: true,
+            suspended: false,
+            groups: GROUPS[0],
+            method: METHODS[0],
+        };
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            deeds: vec![(0, Deed::Create)],
+            rotates: false,
+            wanted: first.clone(),
+            first,
+        }
+    }
+
+    /// Other groups are wanted from now on.
+    pub(crate) fn changes_groups(&mut self) -> Deed {
+        self.wanted.groups = GROUPS[3];
+        Deed::Groups(GROUPS[3])
+    }
+
     pub(crate) fn new(seed: u64, namespace: &str, name: &str) -> Self {
         let mut dice = Dice::new(seed, &format!("history {namespace}/{name}"), 0);
         let first = Wanted {

@@ -12,6 +12,7 @@ mod deeds;
 mod dice;
 mod history;
 mod lives;
+mod outages;
 mod proof;
 mod round;
 mod truth;
@@ -23,6 +24,7 @@ mod witness;
 use neo4j_okta_operator::api::crds;
 use neo4j_okta_operator::clock::Clock;
 use testbed::{ControlPlane, control_plane};
+use tokio::sync::{Mutex, MutexGuard};
 
 use round::{ACCOUNTS, Round};
 
@@ -30,6 +32,18 @@ fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     let text = text.trim_start_matches("0x");
     Some(u64::from_str_radix(text, if variable.ends_with("SEED") { 16 } else { 10 }).unwrap())
+}
+
+/// The control plane, for one test at a time: an operator serves all of it.
+async fn cluster() -> (&'static ControlPlane, MutexGuard<'static, ()>) {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let turn = TURN.lock().await;
+    if let Ok(filter) = std::env::var("LOG") {
+        neo4j_okta_operator::telemetry::init(neo4j_okta_operator::cli::LogFormat::Text, &filter);
+    }
+    let cluster = control_plane().await;
+    install(cluster).await;
+    (cluster, turn)
 }
 
 async fn install(cluster: &ControlPlane) {
@@ -46,15 +60,11 @@ async fn install(cluster: &ControlPlane) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_on_the_way_everything_ends_as_it_was_asked_for() {
-    if let Ok(filter) = std::env::var("LOG") {
-        neo4j_okta_operator::telemetry::init(neo4j_okta_operator::cli::LogFormat::Text, &filter);
-    }
     let first = number("INTERFERENCE_SEED")
         .unwrap_or_else(|| u64::from_str_radix(&testbed::random(), 16).unwrap());
     let schedules = number("INTERFERENCE_SCHEDULES").unwrap_or(1_000);
     println!("INTERFERENCE_SEED={first:x} INTERFERENCE_SCHEDULES={schedules}");
-    let cluster = control_plane().await;
-    install(cluster).await;
+    let (cluster, _turn) = cluster().await;
     let watch = Clock::system().stopwatch();
     let mut done = 0;
     for number in 0.. {
@@ -63,7 +73,7 @@ async fn whatever_goes_wrong_on_the_way_everything_ends_as_it_was_asked_for() {
         }
         let seed = first.wrapping_add(number);
         let accounts = ACCOUNTS.min(schedules - done);
-        let round = Round::prepare(cluster, seed, accounts).await;
+        let round = Round::stormy(cluster, seed, accounts).await;
         let outcome = round.run().await;
         done += accounts;
         println!(
@@ -78,5 +88,6 @@ async fn whatever_goes_wrong_on_the_way_everything_ends_as_it_was_asked_for() {
             );
         }
         round.clear().await;
+        cluster.forget_audit().unwrap();
     }
 }

@@ -35,20 +35,42 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 pub(crate) struct Round {
     seed: u64,
-    cluster: &'static ControlPlane,
+    pub(crate) cluster: &'static ControlPlane,
     client: Client,
-    okta: Emulator,
+    pub(crate) okta: Emulator,
     clock: Clock,
-    weather: Arc<Weather>,
+    pub(crate) weather: Arc<Weather>,
     issuer: String,
     namespaces: Vec<String>,
-    histories: Vec<History>,
+    pub(crate) histories: Vec<History>,
     /// Apps and Secrets that are nobody's business here, as they were made.
     foreign: (Vec<Value>, Vec<Secret>),
 }
 
 impl Round {
-    pub(crate) async fn prepare(cluster: &'static ControlPlane, seed: u64, accounts: u64) -> Self {
+    /// Histories and weather of a seed.
+    pub(crate) async fn stormy(cluster: &'static ControlPlane, seed: u64, accounts: u64) -> Self {
+        let history = |namespace: &str, name: &str| History::new(seed, namespace, name);
+        Self::prepare(cluster, seed, accounts, Weather::new(seed), history).await
+    }
+
+    /// Accounts that are created and no more.
+    pub(crate) async fn plain(
+        cluster: &'static ControlPlane,
+        accounts: u64,
+        weather: Weather,
+    ) -> Self {
+        let seed = u64::from_str_radix(&testbed::random(), 16).expect("a number");
+        Self::prepare(cluster, seed, accounts, weather, History::plain).await
+    }
+
+    async fn prepare(
+        cluster: &'static ControlPlane,
+        seed: u64,
+        accounts: u64,
+        weather: Weather,
+        history: impl Fn(&str, &str) -> History,
+    ) -> Self {
         let config = Config {
             contract: crate::contract::contract(),
             ..Config::default()
@@ -58,14 +80,14 @@ impl Round {
         let namespaces: Vec<String> = (0..NAMESPACES).map(|i| format!("{issuer}-{i}")).collect();
         let histories = (0..accounts).map(|i| {
             let namespace = &namespaces[(i % NAMESPACES) as usize];
-            History::new(seed, namespace, &format!("etl-{i}"))
+            history(namespace, &format!("etl-{i}"))
         });
         let mut round = Self {
             seed,
             cluster,
             client: cluster.client(),
             clock: Clock::system(),
-            weather: Arc::new(Weather::new(seed)),
+            weather: Arc::new(weather),
             histories: histories.collect(),
             issuer,
             namespaces,
@@ -136,7 +158,7 @@ impl Round {
     }
 
     /// Lets time pass, for Okta and the operator alike.
-    fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         self.okta.clock().advance(time);
         self.clock.advance(time);
     }
@@ -146,29 +168,36 @@ impl Round {
     /// # Errors
     /// What is wrong at its end, or was at any time.
     pub(crate) async fn run(&self) -> Result<(), Vec<String>> {
-        let excused = Excused::default();
-        let hand = Hand {
-            client: self.client.clone(),
-            admin: self.okta.admin(),
-            issuer: self.issuer.clone(),
-            excused: excused.clone(),
-        };
-        let lives = Lives::begin(Nature {
-            seed: self.seed,
-            cluster: self.cluster,
-            clock: self.clock.clone(),
-            weather: self.weather.clone(),
-        });
+        let hand = self.hand();
+        let lives = self.lives();
         let witness = Witness {
             client: self.client.clone(),
             admin: self.okta.admin(),
             namespaces: self.namespaces.clone(),
-            excused,
+            excused: hand.excused.clone(),
         };
         tokio::select! {
             seen = witness.watches() => Err(vec![seen]),
             settled = self.goes_on(&hand, &lives) => settled,
         }
+    }
+
+    pub(crate) fn hand(&self) -> Hand {
+        Hand {
+            client: self.client.clone(),
+            admin: self.okta.admin(),
+            issuer: self.issuer.clone(),
+            excused: Excused::default(),
+        }
+    }
+
+    pub(crate) fn lives(&self) -> Lives {
+        Lives::begin(Nature {
+            seed: self.seed,
+            cluster: self.cluster,
+            clock: self.clock.clone(),
+            weather: self.weather.clone(),
+        })
     }
 
     async fn goes_on(&self, hand: &Hand, lives: &Lives) -> Result<(), Vec<String>> {
@@ -181,16 +210,26 @@ impl Round {
             lives.kill();
         }
         hand.reconciles(&self.histories).await;
-        self.becomes(&self.histories).await?;
-        self.untouched().await?;
-        proof::of_all(&self.client, &self.histories, self.clock.now()).await?;
-        hand.deletes_all(&self.histories).await;
+        self.is_as_asked_for().await?;
+        self.ends().await
+    }
+
+    /// Deletes all accounts; nothing may be left.
+    pub(crate) async fn ends(&self) -> Result<(), Vec<String>> {
+        self.hand().deletes_all(&self.histories).await;
         let mut gone = self.histories.clone();
         for history in &mut gone {
             history.wanted.exists = false;
         }
         self.becomes(&gone).await?;
         self.untouched().await
+    }
+
+    /// Waits until everything is as it was asked for, and proves it.
+    pub(crate) async fn is_as_asked_for(&self) -> Result<(), Vec<String>> {
+        self.becomes(&self.histories).await?;
+        self.untouched().await?;
+        proof::of_all(&self.client, &self.histories, self.clock.now()).await
     }
 
     /// Deeds, while time passes and things go wrong.

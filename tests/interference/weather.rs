@@ -118,7 +118,7 @@ pub(crate) struct Weather {
 impl Weather {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "climate", 0);
-        let mut shares = || *dice.pick(&[0, 20, 60, 150]);
+        let mut shares = || *dice.pick(&[0, 50, 150, 350]);
         let shares = [shares(), shares(), shares()];
         Self {
             seed,
@@ -130,6 +130,22 @@ impl Weather {
             calm: AtomicBool::new(false),
             asked: Mutex::default(),
             tally: Mutex::default(),
+        }
+    }
+
+    /// Nothing goes wrong.
+    pub(crate) fn calm() -> Self {
+        let weather = Self::new(0);
+        weather.calm_down();
+        weather
+    }
+
+    /// Each watch ends with 410 before its first event.
+    pub(crate) fn expiring() -> Self {
+        Self {
+            shares: [0, 1000, 0],
+            events: vec![Event::Expired],
+            ..Self::new(0)
         }
     }
 
@@ -159,10 +175,11 @@ impl Weather {
         let Some(mut dice) = self.bad(question, self.shares[0]) else {
             return Kube::Fine;
         };
-        let kind = *dice.pick(&self.kube);
-        if !possible(kind) {
+        let kinds: Vec<Kube> = self.kube.iter().copied().filter(|k| possible(*k)).collect();
+        if kinds.is_empty() {
             return Kube::Fine;
         }
+        let kind = *dice.pick(&kinds);
         self.count(&format!("kube {kind:?}"));
         kind
     }
