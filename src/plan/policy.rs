@@ -66,6 +66,7 @@ pub fn edit(
     let counts = |id: &&String| gone.contains(*id) && !unknown.contains(*id);
     let removals: usize = shards.iter().map(|s| s.iter().filter(counts).count()).sum();
     let plausible = removals <= PLAUSIBLE_REMOVALS.max(total / 10) || confirmed == Some(removals);
+    let leaves = |id: &String| unknown.contains(id) || (plausible && gone.contains(id));
     let mut missing: Vec<String> = waiting
         .iter()
         .filter(|id| !gone.contains(*id) && !shards.iter().any(|s| s.contains(*id)))
@@ -73,11 +74,7 @@ pub fn edit(
         .collect();
     let mut edits = Vec::new();
     for (policy, shard) in policies.iter().zip(&shards) {
-        let mut next: Vec<String> = shard
-            .iter()
-            .filter(|id| !unknown.contains(*id) && !(plausible && gone.contains(*id)))
-            .cloned()
-            .collect();
+        let mut next: Vec<String> = shard.iter().filter(|id| !leaves(id)).cloned().collect();
         let room = max.saturating_sub(next.len()).min(missing.len());
         next.extend(missing.drain(..room));
         // A policy without clients is not known to be accepted by Okta: the last
