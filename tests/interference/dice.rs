@@ -35,8 +35,8 @@ impl Dice {
         self.between(0, 1000) < share
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.between(0, from.len() as u64) as usize]
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.between(0, from.len() as u64) as usize].clone()
     }
 }
 

@@ -96,8 +96,8 @@ impl History {
         let first = Wanted {
             exists: true,
             suspended: false,
-            groups: *dice.pick(&GROUPS),
-            method: *dice.pick(&METHODS),
+            groups: dice.pick(&GROUPS),
+            method: dice.pick(&METHODS),
         };
         let rotates = dice.per_mille(250);
         let mut tick = dice.between(0, 3);
@@ -140,8 +140,8 @@ fn another(dice: &mut Dice, now: &Wanted) -> Deed {
         return Deed::Create;
     }
     match dice.between(0, 17) {
-        0 | 1 => Deed::Groups(*dice.pick(&GROUPS)),
-        2 => Deed::Method(*dice.pick(&METHODS)),
+        0 | 1 => Deed::Groups(dice.pick(&GROUPS)),
+        2 => Deed::Method(dice.pick(&METHODS)),
         3 | 4 => Deed::Suspend(!now.suspended),
         5 => Deed::Renew,
         6 | 7 => Deed::Rotate,
@@ -150,7 +150,7 @@ fn another(dice: &mut Dice, now: &Wanted) -> Deed {
         10 => Deed::EditCredentials,
         11 => Deed::EditToken,
         12 | 13 => Deed::Delete,
-        14 => *dice.pick(&[Deed::AdminDeactivates, Deed::AdminDeletes]),
+        14 => dice.pick(&[Deed::AdminDeactivates, Deed::AdminDeletes]),
         15 => Deed::AdminRenames,
         _ => Deed::AdminAddsSecret,
     }

@@ -1,7 +1,8 @@
 //! The operator's lives: each in a runtime of its own that is dropped in the
 //! middle of everything, so that nothing of it goes on: a crash. It comes at a
-//! beat that the seed chose; a beat is a poll of the operator's run, a request
-//! about to be sent to the API server, or its answer about to be handed over.
+//! beat that the seed chose. A beat is a poll of the operator's run, a request to
+//! the API server before it is sent or once it is answered, or a call that Okta
+//! has carried out. Reconciles are tasks: each ends at the await where it is.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Doom {
         }
     }
 
-    fn strikes(&self) -> bool {
+    pub(crate) fn strikes(&self) -> bool {
         if self.weather.is_calm() {
             return false;
         }
@@ -129,7 +130,7 @@ impl Drop for Lives {
 
 fn one_after_the_other(nature: &Nature, mut orders: watch::Receiver<Orders>) {
     let mut dice = Dice::new(nature.seed, "lives", 0);
-    let mortality = *dice.pick(&[0, 300, 1_000, 4_000]);
+    let mortality = dice.pick(&[0, 150, 500, 2_000]);
     let past = Arc::new(Past::default());
     while !orders.borrow_and_update().stop {
         let beats = match mortality {
@@ -141,6 +142,7 @@ fn one_after_the_other(nature: &Nature, mut orders: watch::Receiver<Orders>) {
             .enable_all()
             .build()
             .expect("a runtime");
+        nature.weather.dooms(Some(doom.clone()));
         runtime.block_on(async {
             let life = pin!(live(nature, past.clone(), doom.clone()));
             tokio::select! {
@@ -150,6 +152,7 @@ fn one_after_the_other(nature: &Nature, mut orders: watch::Receiver<Orders>) {
             }
         });
         runtime.shutdown_background();
+        nature.weather.dooms(None);
         nature.weather.count("lives");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -248,8 +248,8 @@ impl Round {
             .collect();
         let mut dice = Dice::new(self.seed, "time", 0);
         for tick in 1..=TICKS {
-            tokio::time::sleep(Duration::from_millis(dice.between(50, 400))).await;
-            let seconds = *dice.pick(&[1, 20, 90, 400, 1500, 3000]);
+            tokio::time::sleep(Duration::from_millis(dice.between(150, 700))).await;
+            let seconds = dice.pick(&[1, 20, 90, 400, 1500, 3000]);
             self.pass(Duration::from_secs(seconds));
             ticks.send_replace(tick);
         }

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use okta_emulator::FaultKind;
 
 use crate::dice::Dice;
+use crate::lives::Doom;
 
 /// What befalls a request to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,8 @@ pub(crate) struct Weather {
     /// How long Okta takes to show a change, in its own milliseconds.
     pub(crate) lag: u64,
     calm: AtomicBool,
+    /// Of the operator that lives: its calls to Okta count too.
+    doom: Mutex<Option<Doom>>,
     asked: Mutex<HashMap<String, u64>>,
     tally: Mutex<BTreeMap<String, u64>>,
 }
@@ -118,7 +121,7 @@ pub(crate) struct Weather {
 impl Weather {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "climate", 0);
-        let mut shares = || *dice.pick(&[0, 50, 150, 350]);
+        let mut shares = || dice.pick(&[0, 60, 200, 400]);
         let shares = [shares(), shares(), shares()];
         Self {
             seed,
@@ -126,8 +129,9 @@ impl Weather {
             kube: some(&mut dice, KUBE.to_vec()),
             events: some(&mut dice, EVENTS.to_vec()),
             okta: some(&mut dice, okta()),
-            lag: *dice.pick(&[0, 0, 2_000, 20_000]),
+            lag: dice.pick(&[0, 0, 2_000, 20_000]),
             calm: AtomicBool::new(false),
+            doom: Mutex::default(),
             asked: Mutex::default(),
             tally: Mutex::default(),
         }
@@ -172,14 +176,19 @@ impl Weather {
 
     /// `question` is method and path, without names that nobody chose.
     pub(crate) fn kube(&self, question: &str, possible: impl Fn(Kube) -> bool) -> Kube {
-        let Some(mut dice) = self.bad(question, self.shares[0]) else {
+        // There are few lists from a cache, and each can be old.
+        let share = match self.shares[0] {
+            share if possible(Kube::Stale) => share * 2,
+            share => share,
+        };
+        let Some(mut dice) = self.bad(question, share) else {
             return Kube::Fine;
         };
         let kinds: Vec<Kube> = self.kube.iter().copied().filter(|k| possible(*k)).collect();
         if kinds.is_empty() {
             return Kube::Fine;
         }
-        let kind = *dice.pick(&kinds);
+        let kind = dice.pick(&kinds);
         self.count(&format!("kube {kind:?}"));
         kind
     }
@@ -188,18 +197,26 @@ impl Weather {
         let Some(mut dice) = self.bad(question, self.shares[1]) else {
             return Event::Fine;
         };
-        let kind = *dice.pick(&self.events);
+        let kind = dice.pick(&self.events);
         self.count(&format!("watch {kind:?}"));
         kind
     }
 
     pub(crate) fn okta(&self, method: &str, route: &str) -> Vec<FaultKind> {
+        if lock(&self.doom).as_ref().is_some_and(Doom::strikes) {
+            // It dies before the answer comes.
+            return vec![FaultKind::CutAfter];
+        }
         let Some(mut dice) = self.bad(&format!("okta {method} {route}"), self.shares[2]) else {
             return Vec::new();
         };
-        let kind = dice.pick(&self.okta).clone();
+        let kind = dice.pick(&self.okta);
         self.count(&format!("okta {kind:?}"));
         vec![kind]
+    }
+
+    pub(crate) fn dooms(&self, doom: Option<Doom>) {
+        *lock(&self.doom) = doom;
     }
 
     pub(crate) fn count(&self, what: &str) {
@@ -214,7 +231,7 @@ impl Weather {
 
 /// Some of these, at least one.
 fn some<T: Clone>(dice: &mut Dice, all: Vec<T>) -> Vec<T> {
-    let one = dice.pick(&all).clone();
+    let one = dice.pick(&all);
     let mut chosen: Vec<T> = all.into_iter().filter(|_| dice.per_mille(600)).collect();
     chosen.push(one);
     chosen

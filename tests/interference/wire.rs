@@ -99,7 +99,7 @@ async fn disturbed(
     known.push(bytes.clone());
     if kind == Kube::Stale {
         let time = known.len() as u64;
-        bytes = Dice::new(0, &path, time).pick(known).clone();
+        bytes = Dice::new(0, &path, time).pick(known);
     }
     Ok(answered(head, Full::new(bytes)))
 }
