@@ -8,7 +8,10 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
+use super::step::StepError;
 use crate::api::{Neo4jServiceAccount, names as n};
+use crate::plan::identity::AccountRef;
+use crate::plan::step::Effect;
 
 /// Sets or removes the finalizer. `None` when the account is gone, which is as
 /// good as removed.
@@ -36,5 +39,22 @@ pub(super) async fn patch(
         Ok(object) => Ok(Some(Arc::new(object))),
         Err(kube::Error::Api(status)) if !present && status.is_not_found() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Asks the API server itself whether the account is there and held by the
+/// finalizer; if not, all that was planned on is out of date.
+pub(super) async fn stands(ctx: &Context, account: &AccountRef) -> Result<Effect, StepError> {
+    let api: Api<Neo4jServiceAccount> = Api::namespaced(ctx.client.clone(), &account.namespace);
+    let object = api.get_metadata(&account.name).await?;
+    let held = object
+        .finalizers()
+        .iter()
+        .any(|f| f == n::FINALIZER_ACCOUNT);
+    let same = object.uid().as_deref() == Some(account.uid.as_str());
+    if same && held && object.metadata.deletion_timestamp.is_none() {
+        Ok(Effect::AccountStands)
+    } else {
+        Err(StepError::Stale)
     }
 }

@@ -31,6 +31,7 @@ impl Run<'_> {
         match step {
             Step::AddFinalizer => self.finalizer(true).await,
             Step::RemoveFinalizer => self.finalizer(false).await,
+            Step::ConfirmAccount => finalizer::stands(self.ctx, &self.desired.account).await,
             Step::ReadCredentials => self.read_credentials().await,
             Step::ReadToken => self.read_token(observed).await,
             Step::Stage(staged) => self.stage(staged, observed).await,

@@ -26,6 +26,7 @@ impl Observed {
         match effect {
             Effect::FinalizerAdded => self.finalizer = true,
             Effect::FinalizerRemoved => self.finalizer = false,
+            Effect::AccountStands => memory.stands = true,
             Effect::Found {
                 which: Which::Credentials,
                 slot,

@@ -33,6 +33,8 @@ pub enum Effect {
     FinalizerAdded,
     /// The finalizer is gone.
     FinalizerRemoved,
+    /// The account is there, and the finalizer on it.
+    AccountStands,
     /// A Secret of that name is there already.
     Found {
         /// Under which name.

@@ -53,19 +53,30 @@ pub(super) fn instructed(d: &Desired, o: &Observed, now: Timestamp) -> Option<Ne
             let deed = format!("app {app_id} was deactivated at Okta");
             Some(stopped(d, o, Reason::DisabledInOkta, &deed, "to resume"))
         }
-        App::Absent if o.settling(now) => Some(settling(now, "the app is not there yet")),
-        App::Absent if resumes(d, o) => Some(stage_anew(d, o, Purpose::Create)),
-        // With a client that Okta does not know it takes no change of a policy.
-        App::Absent if d.issuer.allow_list && !o.memory.left => Some(Next::Do(Step::Leave {
-            client_id: o.memory.registered.as_ref()?.client_id.clone(),
-            dead: true,
-        })),
-        App::Absent => {
-            let deed = format!("app {app_id} was deleted at Okta");
-            let repair = "to register a new one";
-            Some(stopped(d, o, Reason::DeletedInOkta, &deed, repair))
-        }
+        App::Absent => Some(deleted(d, o, &format!("app {app_id}"), now)),
     }
+}
+
+/// `app` is not at Okta any more, and it was not us.
+pub(super) fn deleted(d: &Desired, o: &Observed, app: &str, now: Timestamp) -> Next {
+    if o.settling(now) {
+        return settling(now, "the app is not there yet");
+    }
+    if resumes(d, o) {
+        return stage_anew(d, o, Purpose::Create);
+    }
+    // With a client that Okta does not know it takes no change of a policy.
+    if let Some(registered) = &o.memory.registered
+        && d.issuer.allow_list
+        && !o.memory.left
+    {
+        return Next::Do(Step::Leave {
+            client_id: registered.client_id.clone(),
+            dead: true,
+        });
+    }
+    let deed = format!("{app} was deleted at Okta");
+    stopped(d, o, Reason::DeletedInOkta, &deed, "to register a new one")
 }
 
 /// The account stands still by somebody's instruction, as the status says.

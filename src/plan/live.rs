@@ -1,6 +1,6 @@
 //! An account that shall live, in order: what others did to its app, a refresh
-//! that is due, credentials, the app's description, the token, rotation, tidying.
-//! Pure.
+//! that is due, the app's id, credentials, the app's description, the token,
+//! rotation, tidying. Pure.
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use super::register;
 use super::schedule::{self, SAFETY_NET};
 use super::secret_meta::{Meta, Slot};
 use super::step::{Next, Step, Which};
-use super::{conflict, instructed, rotation, token};
+use super::{conflict, instructed, rotation, token, unnamed};
 
 pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     if let Some(next) = conflict(d, o) {
@@ -23,6 +23,7 @@ pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     let stages = [
         instructed::instructed,
         token::refresh_if_due,
+        unnamed::found,
         register::credentials,
         described,
         token::token,

@@ -84,6 +84,8 @@ pub struct Memory {
     pub edited: bool,
     /// The staged credentials were never sent to Okta.
     pub fresh: bool,
+    /// The account was there, past all caches, in this reconcile.
+    pub stands: bool,
     /// Whether Okta knows the staged client id.
     pub client_known: Option<bool>,
     /// How many ways of finding the app have been tried.
@@ -144,6 +146,7 @@ impl Default for Memory {
             holds_live: false,
             edited: false,
             fresh: false,
+            stands: false,
             client_known: None,
             searches: 0,
             former_searched: false,
@@ -203,6 +206,7 @@ impl Memory {
         self.minted = None;
         self.credentials = None;
         self.retiring = Retiring::NotYet;
+        self.stands = false;
         self.client_known = None;
         self.searches = 0;
         self.create_refused = None;

@@ -39,6 +39,7 @@ mod stop;
 pub mod stranded;
 pub mod surroundings;
 mod token;
+mod unnamed;
 
 use k8s_openapi::jiff::Timestamp;
 

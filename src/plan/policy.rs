@@ -279,6 +279,25 @@ mod tests {
     }
 
     #[test]
+    fn clients_that_okta_does_not_know_leave_however_many_they_are_and_hold_up_nobody() {
+        let (all, unknown) = (policy("p1", &ids(0..40)), set(&ids(0..8)));
+        let gone = set(&ids(0..9));
+        let edits = edit(&[&all], &set(&ids(50..51)), &gone, &unknown, 500, None);
+        let [Edit::Replace { body, .. }] = edits.edits.as_slice() else {
+            panic!("{edits:?}")
+        };
+        let left: Vec<String> = ids(9..40).into_iter().chain(ids(50..51)).collect();
+        assert_eq!((listed(body), edits.held), (set(&left), 0));
+        let gone = set(&ids(0..20));
+        let edits = edit(&[&all], &set(&ids(50..51)), &gone, &unknown, 500, None);
+        let [Edit::Replace { body, .. }] = edits.edits.as_slice() else {
+            panic!("{edits:?}")
+        };
+        let left: Vec<String> = ids(8..40).into_iter().chain(ids(50..51)).collect();
+        assert_eq!((listed(body), edits.held), (set(&left), 12));
+    }
+
+    #[test]
     fn the_last_client_of_a_policy_stays_listed() {
         let one = policy("p1", &ids(0..1));
         assert_eq!(

@@ -252,7 +252,7 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
         return Some(unexpected(d, view));
     }
     if o.memory.fresh {
-        return Some(Next::Do(Step::CreateApp));
+        return Some(create(o));
     }
     let app_id = match by_client_id(o, &staged.client_id, &staged.label) {
         Located::Look(look) => return Some(look),
@@ -286,10 +286,21 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
     (!view.is(&d.app())).then_some(Next::Do(Step::UpdateApp { app_id }))
 }
 
+/// Nobody would remove the app of an account that is gone. A cache may not have
+/// seen that, and even a finalizer may come too late: a deletion that the API
+/// server had begun before goes through.
+fn create(o: &Observed) -> Next {
+    Next::Do(if o.memory.stands {
+        Step::CreateApp
+    } else {
+        Step::ConfirmAccount
+    })
+}
+
 /// Okta does not know the client id: create, unless it just refused to.
 fn nowhere(o: &Observed) -> Next {
     match &o.memory.create_refused {
-        None => Next::Do(Step::CreateApp),
+        None => create(o),
         Some((reason, words)) => blocked(
             *reason,
             format!("Okta does not register the app: {words}"),

@@ -167,6 +167,8 @@ pub enum Step {
     AddFinalizer,
     /// Kubernetes: remove the finalizer.
     RemoveFinalizer,
+    /// Kubernetes: see past all caches that the account is there and held.
+    ConfirmAccount,
     /// Kubernetes: read the credentials Secret.
     ReadCredentials,
     /// Kubernetes: read the token Secret and compare it with what it says.
@@ -317,6 +319,7 @@ impl Step {
         match self {
             Self::AddFinalizer
             | Self::RemoveFinalizer
+            | Self::ConfirmAccount
             | Self::ReadCredentials
             | Self::ReadToken
             | Self::Stage(_)
@@ -352,6 +355,7 @@ impl Step {
         match self {
             Self::AddFinalizer => "AddFinalizer",
             Self::RemoveFinalizer => "RemoveFinalizer",
+            Self::ConfirmAccount => "ConfirmAccount",
             Self::ReadCredentials => "ReadCredentials",
             Self::ReadToken => "ReadToken",
             Self::Stage(_) => "Stage",

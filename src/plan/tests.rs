@@ -102,6 +102,7 @@ fn the_first_registration_takes_exactly_these_steps() {
         [
             "AddFinalizer",
             "Stage",
+            "ConfirmAccount",
             "CreateApp",
             "Admit",
             "Admit",
@@ -121,6 +122,27 @@ fn a_refresh_is_one_token_and_one_write_of_the_secret() {
     model.reconcile(None, None);
     let names: Vec<&str> = model.trace.iter().map(Step::name).collect();
     assert_eq!(names, ["Mint", "Publish"]);
+}
+
+#[test]
+fn an_app_that_the_status_never_named_is_kept_true_all_the_same() {
+    let mut model = Model::new();
+    settle(&mut model);
+    model.status = None;
+    model.restart();
+    model.desired.groups = ["another".to_owned()].into();
+    settle(&mut model);
+    model.check_settled();
+    // And it is missed when somebody deletes it.
+    model.status = None;
+    model.restart();
+    model.delete_by_admin();
+    model.pass(Duration::from_secs(2401));
+    settle(&mut model);
+    assert!(model.token.is_none(), "{}", model.story());
+    model.desired.restore = Some("1".to_owned());
+    settle(&mut model);
+    model.check_settled();
 }
 
 #[test]

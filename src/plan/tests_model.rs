@@ -120,7 +120,7 @@ pub(super) struct Model {
     apps: Vec<App>,
     listed: BTreeSet<String>,
     waiting: BTreeSet<String>,
-    status: Option<Neo4jServiceAccountStatus>,
+    pub(super) status: Option<Neo4jServiceAccountStatus>,
     memory: Memory,
     noticed: Option<Noticed>,
     vault: Option<Credentials>,

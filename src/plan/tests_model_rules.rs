@@ -100,7 +100,8 @@ pub(super) fn kstatus_reads_it_right(
 pub(super) fn is_read(step: &Step) -> bool {
     matches!(
         step,
-        Step::ReadCredentials
+        Step::ConfirmAccount
+            | Step::ReadCredentials
             | Step::ReadToken
             | Step::FindClient { .. }
             | Step::FindApp { .. }

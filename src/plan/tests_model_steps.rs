@@ -18,6 +18,7 @@ impl Model {
                 self.finalizer = false;
                 Effect::FinalizerRemoved
             }
+            Step::ConfirmAccount => Effect::AccountStands,
             Step::ReadCredentials => {
                 self.vault.clone_from(&self.credentials);
                 let content = self

@@ -129,6 +129,7 @@ impl Account {
         match step {
             Step::AddFinalizer => Effect::FinalizerAdded,
             Step::RemoveFinalizer => Effect::FinalizerRemoved,
+            Step::ConfirmAccount => Effect::AccountStands,
             Step::ReadCredentials => {
                 let Slot::Ours(meta) = &self.observed.credentials else {
                     panic!("no credentials to read")

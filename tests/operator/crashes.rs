@@ -64,6 +64,7 @@ async fn killed_after_any_step_of_the_first_registration_it_ends_with_one_app_an
     let steps = [
         "AddFinalizer",
         "Stage",
+        "ConfirmAccount",
         "CreateApp",
         "Admit",
         "Mint",

@@ -1,13 +1,17 @@
 //! What stays at Okta when objects go: deletion both ways, abandoned apps, issuers
 //! that are gone, orphans, and apps of former installations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use neo4j_okta_operator::controller::AfterStep;
 use serde_json::{Value, json};
 use testbed::OPERATOR_NAMESPACE;
+use tokio::sync::Notify;
 
 use crate::harness::{World, condition, until};
 
@@ -43,6 +47,41 @@ async fn annotate_issuer(world: &World, key: &str, value: &str) {
         .patch("default", &PatchParams::default(), &Patch::Merge(&patch))
         .await
         .unwrap();
+}
+
+/// A deletion that the API server had begun before the finalizer was set goes
+/// through, and so does one by somebody who takes the finalizer away.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_vanishes_in_spite_of_its_finalizer_gets_no_app() {
+    let world = World::without_operator().await;
+    world.issuer(json!({})).await;
+    let (staged, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let hook: AfterStep = {
+        let (staged, go_on) = (staged.clone(), go_on.clone());
+        Arc::new(move |account, step| {
+            let waits = account.name == "etl" && step.name() == "Stage";
+            let (staged, go_on) = (staged.clone(), go_on.clone());
+            async move {
+                if waits {
+                    staged.notify_one();
+                    go_on.notified().await;
+                }
+            }
+            .boxed()
+        })
+    };
+    let operator = world.operator(Some(hook)).await;
+    world.account("etl", json!({})).await;
+    staged.notified().await;
+    tear_out(&world, "etl").await;
+    go_on.notify_one();
+    // What it must not do leaves no trace: another account shows that it went on.
+    world.account("other", json!({})).await;
+    world.ready("other").await;
+    world.quiet().await;
+    let apps = world.okta.admin().apps();
+    assert_eq!(apps.len(), 1, "{apps:#?}");
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

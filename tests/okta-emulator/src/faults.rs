@@ -100,10 +100,22 @@ pub enum FaultKind {
     CreateAnswersOtherClientId,
 }
 
+/// Decides for each request, by its method and route template, what befalls it.
+pub type Weather = Box<dyn FnMut(&str, &str) -> Vec<FaultKind> + Send>;
+
 /// The faults in force.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Faults {
     faults: Vec<Fault>,
+    weather: Option<Weather>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faults")
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Faults {
@@ -111,8 +123,13 @@ impl Faults {
         self.faults.push(fault);
     }
 
+    pub(crate) fn set_weather(&mut self, weather: Weather) {
+        self.weather = Some(weather);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.faults.clear();
+        self.weather = None;
     }
 
     pub(crate) fn all(&self) -> &[Fault] {
@@ -143,6 +160,7 @@ impl Faults {
             }
         }
         self.faults.retain(|fault| fault.times != Some(0));
+        due.extend(self.weather.iter_mut().flat_map(|w| w(method, route)));
         due
     }
 

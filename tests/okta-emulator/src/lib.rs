@@ -55,7 +55,7 @@ use std::sync::atomic::Ordering;
 pub use admin::Admin;
 pub use behaviour::{Behaviour, NullInClaims, TakenClientId};
 pub use clock::Clock;
-pub use faults::{Fault, FaultKind};
+pub use faults::{Fault, FaultKind, Weather};
 pub use limits::Limits;
 pub use listen::TlsFiles;
 #[cfg(feature = "openapi")]
@@ -201,7 +201,13 @@ impl Emulator {
         self.shared.org().faults.add(fault);
     }
 
-    /// Removes all faults.
+    /// Asks `weather` about each request from now on; the kinds that are
+    /// org-wide come by [`Self::inject`] alone.
+    pub fn set_weather(&self, weather: Weather) {
+        self.shared.org().faults.set_weather(weather);
+    }
+
+    /// Removes all faults, and the weather.
     pub fn clear_faults(&self) {
         self.shared.org().faults.clear();
     }

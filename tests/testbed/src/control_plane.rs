@@ -12,13 +12,14 @@ use tokio::sync::Mutex;
 
 use crate::audit::{self, AuditEvent};
 use crate::binaries::{Binaries, binaries};
+use crate::component::Component;
 use crate::components::{self, AUDIT_POLICY, Ports};
 use crate::controller_manager::ControllerManager;
 use crate::credentials::{Identity, service_account_key};
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::start::{config, is_ready, new_client, ready, run};
-use crate::{Child, apply, net};
+use crate::start::{config, is_ready, new_client, ready};
+use crate::{apply, net};
 
 /// The user whose rights are those of the operator.
 pub const OPERATOR_USER: &str = "neo4j-okta-operator";
@@ -32,8 +33,9 @@ const OPERATOR_RBAC: &str = include_str!("../manifests/operator-rbac.yaml");
 pub struct ControlPlane {
     // Dropped in this order: each ends before what it depends on.
     controller_manager: Mutex<ControllerManager>,
-    _apiserver: Child,
-    _etcd: Child,
+    apiserver: Mutex<Component>,
+    etcd: Mutex<Component>,
+    etcd_port: u16,
     folder: Folder,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
@@ -69,19 +71,13 @@ impl ControlPlane {
         let ports = Ports::free();
         let kubeconfigs = write_files(&folder, &ports)?;
 
-        let mut etcd = run(
-            &folder,
-            &binaries.etcd,
-            components::etcd(folder.path(), &ports),
-        )?;
-        ready(&mut etcd, || net::answers_200(ports.etcd, "/readyz")).await?;
+        let arguments = components::etcd(folder.path(), &ports);
+        let mut etcd = Component::start(&folder, &binaries.etcd, arguments)?;
+        ready(&mut etcd.child, || net::answers_200(ports.etcd, "/readyz")).await?;
 
-        let mut apiserver = run(
-            &folder,
-            &binaries.apiserver,
-            components::apiserver(folder.path(), &ports),
-        )?;
-        ready(&mut apiserver, || is_ready(&kubeconfigs.admin)).await?;
+        let arguments = components::apiserver(folder.path(), &ports);
+        let mut apiserver = Component::start(&folder, &binaries.apiserver, arguments)?;
+        ready(&mut apiserver.child, || is_ready(&kubeconfigs.admin)).await?;
 
         let mut controller_manager =
             ControllerManager::start(&folder, &binaries.controller_manager)?;
@@ -98,8 +94,9 @@ impl ControlPlane {
 
         Ok(Self {
             controller_manager: Mutex::new(controller_manager),
-            _apiserver: apiserver,
-            _etcd: etcd,
+            apiserver: Mutex::new(apiserver),
+            etcd: Mutex::new(etcd),
+            etcd_port: ports.etcd,
             folder,
             kubectl: binaries.kubectl.clone(),
             operator: config(&kubeconfigs.operator).await?,
@@ -107,6 +104,56 @@ impl ControlPlane {
             kubeconfig: kubeconfigs.admin,
             operator_kubeconfig: kubeconfigs.operator,
         })
+    }
+
+    /// Ends the API server by SIGKILL: connections break, watches with them.
+    pub async fn kill_apiserver(&self) {
+        self.apiserver.lock().await.kill();
+    }
+
+    /// Starts the API server again, at the same address and with the same
+    /// credentials, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not become ready.
+    pub async fn start_apiserver(&self) -> Result<(), Error> {
+        let mut apiserver = self.apiserver.lock().await;
+        apiserver.start_again(&self.folder)?;
+        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await
+    }
+
+    /// Ends etcd by SIGKILL. The API server goes on, and answers with errors.
+    pub async fn kill_etcd(&self) {
+        self.etcd.lock().await.kill();
+    }
+
+    /// Starts etcd again on its data, and waits until it and the API server are
+    /// ready.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not become ready.
+    pub async fn start_etcd(&self) -> Result<(), Error> {
+        let mut etcd = self.etcd.lock().await;
+        etcd.start_again(&self.folder)?;
+        let port = self.etcd_port;
+        ready(&mut etcd.child, || net::answers_200(port, "/readyz")).await?;
+        let mut apiserver = self.apiserver.lock().await;
+        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await
+    }
+
+    /// Forgets what the API server has answered so far, for tests that go on for
+    /// hours. Nobody else may be about to read it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be emptied.
+    pub fn forget_audit(&self) -> Result<(), Error> {
+        let path = self.folder.join("audit.log");
+        // The API server appends, so it goes on at the beginning.
+        std::fs::File::create(&path).map_err(Error::file(&path))?;
+        Ok(())
     }
 
     /// A new client that may do everything.

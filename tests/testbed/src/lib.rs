@@ -18,6 +18,7 @@ mod apply;
 mod audit;
 mod binaries;
 mod child;
+mod component;
 mod components;
 mod control_plane;
 mod controller_manager;
