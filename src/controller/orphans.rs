@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
+use serde_json::json;
 use url::Url;
 
 use super::context::Context;
@@ -58,7 +60,7 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
     let (host, name) = (org.host(), object.name_any());
     let number = |key| object.annotations().get(key).and_then(|v| v.parse().ok());
     let told: Option<usize> = number(n::ANNOTATION_DELETE_ORPHANS);
-    let mut search = {
+    let (mut search, newly_told) = {
         let mut rounds = lock(&ctx.orphans.0);
         let round = rounds.entry(host.clone()).or_insert_with(|| Round {
             next: schedule::after(now, FIRST),
@@ -66,19 +68,25 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
             found: Found::default(),
             search: Search::default(),
         });
-        let newly_told = told.is_some() && told.as_ref() != round.told.get(&name);
+        let newly_told = told.filter(|told| round.told.get(&name) != Some(told));
+        if told.is_none() {
+            round.told.remove(&name);
+        }
         // Further off only when the clock was ahead and was set right.
         let waits = now < round.next && round.next <= schedule::after(now, ROUND);
-        if (waits && !newly_told) || ctx.settings.fence.pass().is_err() {
+        if (waits && newly_told.is_none()) || ctx.settings.fence.pass().is_err() {
             return round.next.max(now);
         }
         round.next = schedule::after(now, ROUND);
         round.told.extend(told.map(|told| (name.clone(), told)));
-        std::mem::take(&mut round.search)
+        (std::mem::take(&mut round.search), newly_told)
     };
     let confirmed = number(n::ANNOTATION_CONFIRM_REMOVALS);
-    match through(object, org, told, confirmed, &mut search, ctx).await {
+    match through(object, org, newly_told, confirmed, &mut search, ctx).await {
         Ok(found) => {
+            if newly_told.is_some() {
+                answered(object, ctx).await;
+            }
             ctx.settings.metrics.orphans(&host, found.orphans);
             let mut rounds = lock(&ctx.orphans.0);
             if let Some(round) = rounds.get_mut(&host) {
@@ -100,6 +108,27 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
     }
     let rounds = lock(&ctx.orphans.0);
     rounds.get(&host).map_or(Timestamp::MAX, |round| round.next)
+}
+
+/// Takes the annotation away once it was acted on: the same number must not delete
+/// others later.
+async fn answered(object: &OktaIssuer, ctx: &Context) {
+    let patch = json!({ "metadata": {
+        "resourceVersion": object.resource_version(),
+        "annotations": { n::ANNOTATION_DELETE_ORPHANS: null },
+    } });
+    let api: Api<OktaIssuer> = Api::all(ctx.client.clone());
+    let params = PatchParams {
+        field_manager: Some(n::OPERATOR.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(&patch);
+    if let Err(error) = api
+        .patch_metadata(&object.name_any(), &params, &patch)
+        .await
+    {
+        tracing::debug!(issuer = object.name_any(), %error, "the annotation stays");
+    }
 }
 
 async fn through(
