@@ -46,6 +46,7 @@ pub(crate) struct Round {
     issuer: String,
     namespaces: Vec<String>,
     pub(crate) histories: Vec<History>,
+    excused: Excused,
     /// Apps and Secrets that are nobody's business here, as they were made.
     foreign: (Vec<Value>, Vec<Secret>),
 }
@@ -95,6 +96,7 @@ impl Round {
             issuer,
             namespaces,
             okta,
+            excused: Excused::default(),
             foreign: Default::default(),
         };
         round.furnish().await;
@@ -190,7 +192,7 @@ impl Round {
             client: self.client.clone(),
             admin: self.okta.admin(),
             issuer: self.issuer.clone(),
-            excused: Excused::default(),
+            excused: self.excused.clone(),
         }
     }
 
