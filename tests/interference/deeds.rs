@@ -48,10 +48,14 @@ impl Hand {
                 .await
                 .expect("the round goes on");
             if deed.unsettles_credentials() {
-                lock(&self.excused).insert(format!("{}/{}", history.namespace, history.name));
+                self.excuse(&history);
             }
             self.does(&history, *deed, number).await;
         }
+    }
+
+    fn excuse(&self, history: &History) {
+        lock(&self.excused).insert(format!("{}/{}", history.namespace, history.name));
     }
 
     pub(crate) async fn does(&self, history: &History, deed: Deed, number: usize) {
@@ -225,6 +229,7 @@ impl Hand {
     /// that has begun to delete an object goes through with it although a finalizer
     /// is set meanwhile, and no operator can tell; such an app is an orphan.
     async fn delete(&self, history: &History) {
+        self.excuse(history);
         let accounts = self.accounts(history);
         loop {
             let account = accounts.get(&history.name).await.expect("the account");

@@ -40,7 +40,7 @@ impl Deed {
     pub(crate) fn unsettles_credentials(self) -> bool {
         matches!(
             self,
-            Self::Method(_) | Self::EditCredentials | Self::Delete | Self::AdminDeletes
+            Self::Method(_) | Self::EditCredentials | Self::AdminDeletes
         )
     }
 }

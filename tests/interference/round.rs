@@ -29,6 +29,9 @@ pub(crate) const ACCOUNTS: u64 = 50;
 const NAMESPACES: u64 = 5;
 /// How many looks it may take until all is as it shall be.
 const LOOKS: u64 = 150;
+const MINUTES: Duration = Duration::from_secs(600);
+/// The longest that a change at Okta goes unseen.
+const SWEEP: Duration = Duration::from_secs(24 * 3600);
 /// After how many it is told what took so long.
 const LONG: u64 = 30;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
@@ -43,6 +46,7 @@ pub(crate) struct Round {
     issuer: String,
     namespaces: Vec<String>,
     pub(crate) histories: Vec<History>,
+    excused: Excused,
     /// Apps and Secrets that are nobody's business here, as they were made.
     foreign: (Vec<Value>, Vec<Secret>),
 }
@@ -92,6 +96,7 @@ impl Round {
             issuer,
             namespaces,
             okta,
+            excused: Excused::default(),
             foreign: Default::default(),
         };
         round.furnish().await;
@@ -187,7 +192,7 @@ impl Round {
             client: self.client.clone(),
             admin: self.okta.admin(),
             issuer: self.issuer.clone(),
-            excused: Excused::default(),
+            excused: self.excused.clone(),
         }
     }
 
@@ -268,7 +273,9 @@ impl Round {
         let mut wrong = Vec::new();
         for look in 0..LOOKS {
             if look % 4 == 3 {
-                self.pass(Duration::from_secs(600));
+                // What the operator missed while it was dead, the sweep finds.
+                let far = look > LOOKS / 2;
+                self.pass(if far { SWEEP / 8 } else { MINUTES });
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
             let cluster = Cluster::read(&self.client, &self.namespaces).await;

@@ -230,4 +230,21 @@ mod tests {
         assert_eq!(hits, [0, 1, 1, 0, 0]);
         assert!(faults.all().is_empty());
     }
+
+    #[test]
+    fn the_weather_is_asked_about_each_request_until_it_is_cleared() {
+        let mut faults = Faults::default();
+        faults.set_weather(Box::new(|method, route| {
+            let hit = method == "GET" && route == "/r";
+            hit.then_some(FaultKind::CutAfter).into_iter().collect()
+        }));
+        faults.add(Fault::new(FaultKind::Latency(1)).times(1));
+        assert_eq!(
+            faults.due("GET", "/r"),
+            [FaultKind::Latency(1), FaultKind::CutAfter]
+        );
+        assert!(faults.due("POST", "/r").is_empty());
+        faults.clear();
+        assert!(faults.due("GET", "/r").is_empty());
+    }
 }
