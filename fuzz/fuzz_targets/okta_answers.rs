@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use neo4j_okta_operator::api::{Authentication, CreatedObjects, OktaIssuerSpec};
-use neo4j_okta_operator::okta::ListedSecret;
+use neo4j_okta_operator::okta::credentials::Listed;
 use neo4j_okta_operator::plan::app::{AppSpec, AppView, CredentialBody};
 use neo4j_okta_operator::plan::identity::Marker;
 use neo4j_okta_operator::plan::issuer::{Identity, ServerView, next, our_policies};
@@ -72,7 +72,7 @@ fn server(body: &Value) {
     let ours = our_policies(identity, &created, &view);
     let waiting = BTreeSet::from(["client-1".to_owned()]);
     let gone: BTreeSet<String> = ours.iter().flat_map(|policy| listed(policy)).collect();
-    let edits = edit(&ours, &waiting, &gone, 2, None);
+    let edits = edit(&ours, &waiting, &gone, &waiting, 2, None);
     let _ = next(&ISSUER, identity, &created, &view, &edits);
 }
 
@@ -84,5 +84,5 @@ fuzz_target!(|bytes: &[u8]| {
     };
     app(&body);
     server(&body);
-    let _ = serde_json::from_value::<Vec<ListedSecret>>(body);
+    let _ = serde_json::from_value::<Vec<Listed>>(body);
 });
