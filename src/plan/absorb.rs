@@ -70,6 +70,7 @@ impl Observed {
                         .is_some_and(|s| s.purpose == Purpose::Create)
                     {
                         memory.app = App::Unknown;
+                        memory.absent_since = None;
                         memory.admitted = None;
                         memory.left = false;
                         memory.confirmed = None;
@@ -117,8 +118,12 @@ impl Observed {
                     self.token = Slot::Ours(meta);
                 }
             }
-            Effect::ClientFound(found) => memory.client_known = Some(found),
+            Effect::ClientFound(found) => {
+                memory.client_known = Some(found);
+                memory.seen(found, now);
+            }
             Effect::AppFound(found) => {
+                memory.seen(found.is_some(), now);
                 memory.searches += 1;
                 if let Some(view) = found {
                     memory.registered = Some(Registered::of(&view));
@@ -138,6 +143,7 @@ impl Observed {
                 memory.create_refused = Some((Reason::OktaRefused, words));
             }
             Effect::App(view) => {
+                memory.seen(view.is_some(), now);
                 memory.check_at = Some(schedule::after(now, desired.issuer.sweep));
                 if let Some(view) = &view
                     && view.described_as.is_some()
@@ -148,6 +154,7 @@ impl Observed {
                 memory.app = view.map_or(App::Absent, App::Present);
             }
             Effect::AppWritten(view) => {
+                memory.seen(true, now);
                 memory.check_at = Some(schedule::after(now, desired.issuer.sweep));
                 memory.fresh = false;
                 memory.settling_until = settling;

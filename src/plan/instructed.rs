@@ -63,7 +63,13 @@ pub(super) fn deleted(d: &Desired, o: &Observed, app: &str, now: Timestamp) -> N
         return settling(now, "the app is not there yet");
     }
     if resumes(d, o) {
-        return stage_anew(d, o, Purpose::Create);
+        // Without a person's word it has to be certain.
+        let certain = restore_pending(d, o) || o.surely_absent(now);
+        return if certain {
+            stage_anew(d, o, Purpose::Create)
+        } else {
+            settling(now, "the app is not to be seen")
+        };
     }
     // With a client that Okta does not know it takes no change of a policy.
     if let Some(registered) = &o.memory.registered

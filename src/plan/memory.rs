@@ -108,6 +108,8 @@ pub struct Memory {
     pub removed: bool,
     /// When the app is looked at although nothing says that it changed.
     pub check_at: Option<Timestamp>,
+    /// Since when Okta has shown no trace of the app, as far as this process saw.
+    pub absent_since: Option<Timestamp>,
     /// Groups that others had taken out were put back, and that is to be noted.
     pub regrouped: bool,
     /// What the System Log last said of it.
@@ -158,6 +160,7 @@ impl Default for Memory {
             left: false,
             removed: false,
             check_at: None,
+            absent_since: None,
             regrouped: false,
             noticed: None,
             issuer_gone_since: None,
@@ -181,9 +184,16 @@ impl Memory {
         self.settling_until = Timestamp::MIN;
         self.mint_tat = Timestamp::MIN;
         self.check_at = None;
+        self.absent_since = None;
         self.issuer_gone_since = None;
         self.lost_group_since = None;
         self.denied_since = None;
+    }
+
+    /// Okta shows the app, or does not.
+    pub(super) fn seen(&mut self, there: bool, now: Timestamp) {
+        let since = self.absent_since.unwrap_or(now);
+        self.absent_since = (!there).then_some(since);
     }
 
     /// Takes in what the System Log said: the app has to be looked at anew.

@@ -177,6 +177,16 @@ impl Observed {
         (*credential == of).then_some(refusal)
     }
 
+    /// Whether it is certain that Okta has no such app. A process that has just
+    /// started does not know what was created a moment ago, and Okta may not show
+    /// that yet: it looks again for a minute.
+    #[must_use]
+    pub fn surely_absent(&self, now: Timestamp) -> bool {
+        let since = self.memory.absent_since;
+        !self.settling(now)
+            && since.is_some_and(|at| schedule::after(at, schedule::SETTLING) <= now)
+    }
+
     /// Whether the app has to be looked at although nothing of ours asks for it.
     #[must_use]
     pub fn check_due(&self, now: Timestamp) -> bool {

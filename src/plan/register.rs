@@ -267,7 +267,7 @@ fn created(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Option
     };
     let view = match &o.memory.app {
         App::Present(view) => view,
-        App::Absent if o.settling(now) => {
+        App::Absent if !o.surely_absent(now) => {
             return Some(settling(now, "the new app is not there yet"));
         }
         App::Absent => return Some(stage_anew(d, o, Purpose::Create)),
@@ -385,6 +385,9 @@ fn existing(d: &Desired, o: &Observed, staged: &Staged, now: Timestamp) -> Resul
             now,
             "Okta has the client and shows no app for it yet",
         )),
+        Located::Nowhere if !o.surely_absent(now) => {
+            Err(settling(now, "Okta shows no client of that id yet"))
+        }
         Located::Nowhere => Err(stage_anew(d, o, Purpose::Create)),
     }
 }

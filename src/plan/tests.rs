@@ -222,6 +222,25 @@ fn groups_taken_out_at_okta_are_put_back_once_and_the_second_time_is_respected()
 }
 
 #[test]
+fn a_process_that_has_just_started_takes_no_new_app_for_absent_before_a_minute_has_passed() {
+    let mut model = Model::new();
+    model.reconcile(None, None);
+    assert_eq!(model.our_apps().len(), 1);
+    // It ends before it is listed, and Okta does not show the app everywhere yet.
+    model.restart();
+    model.hidden = true;
+    for _ in 0..5 {
+        model.reconcile(None, None);
+        model.check();
+        model.pass(Duration::from_secs(2));
+    }
+    model.hidden = false;
+    settle(&mut model);
+    assert_eq!(model.our_apps().len(), 1, "{}", model.story());
+    model.check_settled();
+}
+
+#[test]
 fn a_suspended_account_whose_app_somebody_activates_is_stopped_again() {
     let mut model = Model::new();
     settle(&mut model);

@@ -115,6 +115,8 @@ pub(super) struct Model {
     pub(super) writes: usize,
     pub(super) trace: Vec<Step>,
     pub(super) okta_down: bool,
+    /// Okta does not show its apps yet.
+    pub(super) hidden: bool,
     /// A change of method does not take our secret.
     pub(super) okta_makes_secrets: bool,
     apps: Vec<App>,
@@ -138,6 +140,7 @@ impl Model {
             writes: 0,
             trace: Vec::new(),
             okta_down: false,
+            hidden: false,
             okta_makes_secrets: false,
             apps: Vec::new(),
             listed: BTreeSet::new(),

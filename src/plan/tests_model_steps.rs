@@ -140,7 +140,8 @@ impl Model {
                 }
             }
             Step::FindClient { client_id } => {
-                Effect::ClientFound(self.apps.iter().any(|a| a.client_id == *client_id))
+                let known = self.apps.iter().any(|a| a.client_id == *client_id);
+                Effect::ClientFound(known && !self.hidden)
             }
             Step::FindApp { label, client_id } => {
                 let found = self.apps.iter().find(|a| {
@@ -178,6 +179,7 @@ impl Model {
             }
             Step::ReadApp { app_id } => {
                 let app = self.apps.iter().find(|a| a.id == *app_id);
+                let app = app.filter(|_| !self.hidden);
                 Effect::App(app.map(|a| self.view(a, &spec)))
             }
             Step::UpdateApp { app_id } => {
