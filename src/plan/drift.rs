@@ -62,7 +62,10 @@ impl Change {
         let kind = event["eventType"].as_str()?;
         let subject = match kind {
             _ if kind.starts_with("application.lifecycle.") => Subject::App,
-            _ if kind.starts_with("app.oauth2.credentials.lifecycle.") => Subject::Credentials,
+            // One more takes nothing from ours. A restart reads again what the process
+            // before it created, and must not ask for tokens because of that.
+            "app.oauth2.credentials.lifecycle.deactivate"
+            | "app.oauth2.credentials.lifecycle.delete" => Subject::Credentials,
             _ if kind.starts_with("oauth2.") || kind.starts_with("policy.") => Subject::Server,
             _ => return None,
         };

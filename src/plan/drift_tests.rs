@@ -47,6 +47,17 @@ fn an_event_that_lacks_things_or_failed_is_no_change() {
 }
 
 #[test]
+fn a_secret_that_is_added_is_no_reason_to_doubt_ours_and_one_that_is_taken_away_is() {
+    let read = |deed: &str| {
+        let kind = format!("app.oauth2.credentials.lifecycle.{deed}");
+        Change::read(&event("1", &kind, "r")).map(|change| change.subject)
+    };
+    assert_eq!((read("create"), read("activate")), (None, None));
+    assert_eq!(read("deactivate"), Some(Subject::Credentials));
+    assert_eq!(read("delete"), Some(Subject::Credentials));
+}
+
+#[test]
 fn what_is_remembered_stays_bounded() {
     let mut recent = Recent::default();
     for i in 0..REMEMBERED * 2 {
