@@ -214,7 +214,7 @@ async fn finish(
             if let StepError::Okta(refused) = &error
                 && matches!(refused.class, Class::Unauthorized | Class::Forbidden)
             {
-                ctx.issuers.doubt(&desired.issuer.name, now);
+                ctx.issuers.doubt(&desired.issuer.name);
             }
             tracing::warn!(account = %desired.account, step = step.name(), class = error.class(), %error, "step failed");
             (

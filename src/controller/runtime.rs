@@ -17,7 +17,8 @@ use crate::plan::issuer_status::Findings;
 use crate::plan::schedule;
 use crate::sync::lock;
 
-/// A look at an issuer is not doubted before this: many accounts fail at once.
+/// A look at an issuer stands for so long also when it is doubted: many accounts
+/// fail at once.
 const DOUBT: Duration = Duration::from_secs(30);
 
 /// An issuer in operation.
@@ -140,8 +141,10 @@ impl Issuers {
     }
 
     /// Okta refused the operator's sign-in to an account: if the issuer was
-    /// thought to be in order and the look at it is not quite new, look again.
-    pub(super) fn doubt(&self, name: &str, now: Timestamp) {
+    /// thought to be in order, look again, as soon as the last look is not quite
+    /// new. The accounts back off, so a doubt that was dropped would leave the
+    /// issuer ready for minutes while nobody gets a token.
+    pub(super) fn doubt(&self, name: &str) {
         let mut map = self
             .by_name
             .write()
@@ -149,10 +152,11 @@ impl Issuers {
         let Some(runtime) = map.get_mut(name) else {
             return;
         };
-        if runtime.problem.is_some() || now < schedule::after(runtime.look.at, DOUBT) {
+        let doubted = schedule::after(runtime.look.at, DOUBT);
+        if runtime.problem.is_some() || runtime.look.until <= doubted {
             return;
         }
-        runtime.look.until = Timestamp::MIN;
+        runtime.look.until = doubted;
         runtime.look.known = None;
         drop(map);
         self.nudge();
