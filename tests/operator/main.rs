@@ -16,6 +16,7 @@ mod leader;
 mod leftovers;
 mod lifecycle;
 mod limits;
+mod namespaces;
 mod network;
 mod outages;
 mod own_token;
