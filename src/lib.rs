@@ -13,6 +13,7 @@ pub mod controller;
 pub mod fence;
 pub mod leader;
 pub mod metrics;
+pub mod neo4j;
 pub mod okta;
 pub mod plan;
 mod sync;
