@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
+mod cli;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -12,6 +12,7 @@ mod front;
 mod harness;
 mod helpers;
 mod issuers;
+mod kubectl;
 mod leader;
 mod leftovers;
 mod lifecycle;
