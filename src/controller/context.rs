@@ -213,6 +213,9 @@ impl Context {
         self.backoff.reset(&account.uid);
         self.population.remove(account);
         self.settings.metrics.forget_account(account);
+        self.settings
+            .metrics
+            .objects("account", self.stores.accounts.len());
     }
 
     /// The account's Secret of that name, as the watch last saw it.
