@@ -229,6 +229,9 @@ impl Context {
         self.backoff.reset(&account.uid);
         self.population.remove(account);
         self.settings.metrics.forget_account(account);
+        self.settings
+            .metrics
+            .objects("account", self.stores.accounts.len());
     }
 }
 

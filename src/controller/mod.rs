@@ -225,6 +225,10 @@ async fn run(
             ctx.population
                 .add(&account, &crate::plan::desired::account_ref(&account));
         }
+        ctx.settings
+            .metrics
+            .objects("account", stores.accounts.len());
+        ctx.settings.metrics.objects("issuer", stores.issuers.len());
         let _ = ready_tx.send(true);
         tracing::info!(
             accounts = stores.accounts.len(),
