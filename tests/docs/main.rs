@@ -173,6 +173,34 @@ fn links_lead_somewhere() {
     }
 }
 
+#[test]
+fn the_book_has_every_page_once_and_no_link_leads_out_of_it() {
+    let summary = text("docs/SUMMARY.md");
+    let listed: Vec<&str> = summary
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .collect();
+    let mut pages: Vec<String> = pages()
+        .into_iter()
+        .filter_map(|page| page.strip_prefix("docs/").map(str::to_owned))
+        .filter(|page| page != "SUMMARY.md")
+        .collect();
+    pages.sort();
+    let mut sorted = listed.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, pages, "docs/SUMMARY.md, then docs/");
+    for page in listed {
+        let depth = page.matches('/').count();
+        let page_text = text(&format!("docs/{page}"));
+        for rest in page_text.split("](").skip(1) {
+            let target = rest.split(')').next().unwrap();
+            let up = target.matches("../").count();
+            assert!(up <= depth, "docs/{page}: {target} leads out of docs/");
+        }
+    }
+}
+
 /// Code in the first column of the tables whose first header is `header`.
 fn rows(page: &str, header: &str) -> Vec<String> {
     let mut inside = false;
