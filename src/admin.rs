@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::controller::Readiness;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, classic};
 
 #[derive(Clone)]
 struct Shared {
@@ -82,10 +82,23 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     }
 }
 
-async fn render(State(shared): State<Shared>) -> impl IntoResponse {
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    (
-        [(header::CONTENT_TYPE, content_type)],
-        shared.metrics.render(),
-    )
+async fn render(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoResponse {
+    let accepts = |value: &HeaderValue| {
+        value
+            .to_str()
+            .is_ok_and(|accepted| accepted.contains("application/openmetrics-text"))
+    };
+    let rendered = shared.metrics.render();
+    let (content_type, text) = if headers.get_all(header::ACCEPT).iter().any(accepts) {
+        (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            rendered,
+        )
+    } else {
+        (
+            "text/plain; version=0.0.4; charset=utf-8",
+            classic(&rendered),
+        )
+    };
+    ([(header::CONTENT_TYPE, content_type)], text)
 }

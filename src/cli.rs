@@ -50,6 +50,11 @@ pub struct Run {
     #[arg(long, env = "ISSUER_CONFIG_MAP")]
     pub issuer_config_map: Option<String>,
 
+    /// Serve only accounts of these namespaces, separated by commas; rights on
+    /// Secrets are then needed in these and the operator's own. All if empty.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace)]
+    pub watch_namespaces: Vec<String>,
+
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin_address: SocketAddr,

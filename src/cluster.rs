@@ -9,9 +9,15 @@ use hyper_util::client::proxy::matcher::Matcher;
 /// # Errors
 /// In words, when there is no cluster to be found.
 pub async fn config() -> Result<kube::Config, String> {
-    let mut config = kube::Config::infer()
+    let config = kube::Config::infer()
         .await
         .map_err(|e| format!("no cluster: neither in one, nor does KUBECONFIG name one ({e})"))?;
+    Ok(with_exceptions(config))
+}
+
+/// The way as the configuration has it, but directly to a host in NO_PROXY.
+#[must_use]
+pub fn with_exceptions(mut config: kube::Config) -> kube::Config {
     // kube compares NO_PROXY with the host of the proxy.
     let no_proxy = ["NO_PROXY", "no_proxy"]
         .iter()
@@ -20,7 +26,7 @@ pub async fn config() -> Result<kube::Config, String> {
     if direct(&config.cluster_url.to_string(), &no_proxy) {
         config.proxy_url = None;
     }
-    Ok(config)
+    config
 }
 
 fn direct(url: &str, no_proxy: &str) -> bool {

@@ -90,6 +90,7 @@ async fn operate(arguments: &Run) -> Result<Ended, String> {
     let metrics = Metrics::new(!arguments.no_account_metrics);
     let settings = Settings {
         namespace: arguments.operator_namespace.clone(),
+        watch_namespaces: arguments.watch_namespaces.iter().cloned().collect(),
         instance,
         clock: Clock::system(),
         fence: Fence::open(),

@@ -1,5 +1,9 @@
 //! Prometheus metrics. Labels are bounded by construction: outcomes are
-//! `&'static str`, and names appear on the two per-account gauges alone.
+//! `&'static str`, orgs are as many as issuers name, and names of accounts appear
+//! on the per-account gauges alone.
+
+mod classic;
+mod fleet;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +15,14 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::api::{Neo4jServiceAccountStatus, OktaIssuerStatus};
 use crate::okta::budget::Level;
 use crate::plan::identity::AccountRef;
+pub use classic::classic;
+use fleet::Fleet;
 
 macro_rules! labels {
     ($($name:ident { $($field:ident: $type:ty),+ })+) => {
@@ -32,6 +40,23 @@ labels! {
     Outcome { outcome: &'static str }
     Org { org: String }
     Account { namespace: String, name: String }
+}
+
+impl Org {
+    fn named(org: &str) -> Self {
+        Self {
+            org: org.to_owned(),
+        }
+    }
+}
+
+impl Account {
+    fn of(account: &AccountRef) -> Self {
+        Self {
+            namespace: account.namespace.clone(),
+            name: account.name.clone(),
+        }
+    }
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -54,8 +79,15 @@ struct Inner {
     clears: Family<OrgBucket, Gauge>,
     refreshes: Family<Outcome, Counter>,
     first_token: Histogram,
+    issued: Family<Account, Gauge>,
     expiry: Family<Account, Gauge>,
+    fresh: Family<Account, Gauge>,
     ready: Family<Account, Gauge>,
+    accounts: Fleet,
+    issuers: Fleet,
+    objects: Family<Kind, Gauge>,
+    log_read: Family<Org, Gauge>,
+    skew: Family<Org, Gauge>,
     backoff: Family<Kind, Gauge>,
     watch_errors: Family<Kind, Counter>,
     leader: Gauge,
@@ -74,7 +106,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// New metrics, all at zero. Without `per_account` the two gauges that name
+    /// New metrics, all at zero. Without `per_account` the gauges that name
     /// accounts stay empty, for fleets that would be too many series.
     #[must_use]
     pub fn new(per_account: bool) -> Self {
@@ -92,14 +124,28 @@ impl Metrics {
             refreshes: Family::default(),
             // A quarter of a second to over four hours.
             first_token: Histogram::new(exponential_buckets(0.25, 2.0, 17)),
+            issued: Family::default(),
             expiry: Family::default(),
+            fresh: Family::default(),
             ready: Family::default(),
+            accounts: Fleet::default(),
+            issuers: Fleet::default(),
+            objects: Family::default(),
+            log_read: Family::default(),
+            skew: Family::default(),
             backoff: Family::default(),
             watch_errors: Family::default(),
             leader: Gauge::default(),
             orphans: Family::default(),
         };
+        // A rate needs to have seen the zero.
+        for kind in ["account", "issuer"] {
+            let _ = inner.watch_errors.get_or_create(&Kind { kind });
+            let _ = inner.backoff.get_or_create(&Kind { kind });
+        }
         let r = &mut inner.registry;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        r.register("build", "What runs", Info::new(version));
         r.register(
             "reconciles",
             "Reconciles by kind and outcome",
@@ -151,14 +197,41 @@ impl Metrics {
             inner.first_token.clone(),
         );
         r.register(
+            "account_token_issued_timestamp_seconds",
+            "When the published token was issued",
+            inner.issued.clone(),
+        );
+        r.register(
             "account_token_expiry_timestamp_seconds",
             "When the published token expires",
             inner.expiry.clone(),
         );
         r.register(
+            "account_token_fresh",
+            "1 while no refresh of the account's token is overdue",
+            inner.fresh.clone(),
+        );
+        r.register(
             "account_ready",
             "1 while the account is ready",
             inner.ready.clone(),
+        );
+        r.register("accounts", "Accounts by condition", inner.accounts.counts());
+        r.register("issuers", "Issuers by condition", inner.issuers.counts());
+        r.register(
+            "objects",
+            "Objects that the operator looks after",
+            inner.objects.clone(),
+        );
+        r.register(
+            "log_read_timestamp_seconds",
+            "When the org's System Log was last read; at first, when that was tried",
+            inner.log_read.clone(),
+        );
+        r.register(
+            "clock_skew_seconds",
+            "How far Okta's clock is ahead of the operator's",
+            inner.skew.clone(),
         );
         r.register(
             "objects_in_backoff",
@@ -241,32 +314,64 @@ impl Metrics {
         self.0.first_token.observe(after.as_secs_f64());
     }
 
-    pub(crate) fn account(&self, account: &AccountRef, ready: bool, expires_at: Option<Timestamp>) {
+    pub(crate) fn account(&self, account: &AccountRef, status: &Neo4jServiceAccountStatus) {
+        let shown = self.0.accounts.show(&account.uid, &status.conditions);
         if !self.0.per_account {
             return;
         }
-        let labels = Account {
-            namespace: account.namespace.clone(),
-            name: account.name.clone(),
+        let labels = Account::of(account);
+        self.0.ready.get_or_create(&labels).set(shown.ready.into());
+        let Some(token) = &status.token else {
+            self.0.issued.remove(&labels);
+            self.0.expiry.remove(&labels);
+            self.0.fresh.remove(&labels);
+            return;
         };
-        self.0.ready.get_or_create(&labels).set(ready.into());
-        match expires_at {
-            Some(at) => {
-                self.0.expiry.get_or_create(&labels).set(at.as_second());
-            }
-            None => {
-                self.0.expiry.remove(&labels);
-            }
+        let instants = [
+            (&self.0.issued, token.issued_at.0),
+            (&self.0.expiry, token.expires_at.0),
+        ];
+        for (family, at) in instants {
+            family.get_or_create(&labels).set(at.as_second());
         }
+        self.0
+            .fresh
+            .get_or_create(&labels)
+            .set(shown.token_fresh.into());
     }
 
     pub(crate) fn forget_account(&self, account: &AccountRef) {
-        let labels = Account {
-            namespace: account.namespace.clone(),
-            name: account.name.clone(),
-        };
-        self.0.ready.remove(&labels);
-        self.0.expiry.remove(&labels);
+        let labels = Account::of(account);
+        self.0.accounts.forget(&account.uid);
+        for family in [&self.0.ready, &self.0.issued, &self.0.expiry, &self.0.fresh] {
+            family.remove(&labels);
+        }
+    }
+
+    pub(crate) fn issuer(&self, name: &str, status: &OktaIssuerStatus) {
+        self.0.issuers.show(name, &status.conditions);
+    }
+
+    pub(crate) fn forget_issuer(&self, name: &str) {
+        self.0.issuers.forget(name);
+    }
+
+    /// How many there are, looked at or not.
+    pub(crate) fn objects(&self, kind: &'static str, found: usize) {
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        self.0.objects.get_or_create(&Kind { kind }).set(found);
+    }
+
+    /// The System Log was read at `now`, or could not be.
+    pub(crate) fn log_read(&self, org: &str, read: bool, now: Timestamp) {
+        let gauge = self.0.log_read.get_or_create_owned(&Org::named(org));
+        if read || gauge.get() == 0 {
+            gauge.set(now.as_second());
+        }
+    }
+
+    pub(crate) fn skew(&self, org: &str, seconds: i64) {
+        self.0.skew.get_or_create(&Org::named(org)).set(seconds);
     }
 
     pub(crate) fn in_backoff(&self, kind: &'static str, objects: usize) {
@@ -280,11 +385,8 @@ impl Metrics {
 
     /// Apps of this installation whose account is gone.
     pub fn orphans(&self, org: &str, found: usize) {
-        let label = Org {
-            org: org.to_owned(),
-        };
         let found = i64::try_from(found).unwrap_or(i64::MAX);
-        self.0.orphans.get_or_create(&label).set(found);
+        self.0.orphans.get_or_create(&Org::named(org)).set(found);
     }
 
     /// Whether this instance may write.

@@ -93,6 +93,8 @@ reasons! {
     ShadowedByPolicy,
 
     // Somebody must act: the platform.
+    /// The operator does not look into the account's namespace.
+    NamespaceNotWatched,
     /// The issuer does not exist.
     IssuerNotFound,
     /// The issuer is not ready.

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::core::PartialObjectMeta;
@@ -19,6 +18,7 @@ use super::backoff::Backoff;
 use super::drift::Logs;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
+use super::secrets::Secrets;
 use super::server::Looks;
 use super::surroundings;
 use super::vault::Credentials;
@@ -43,6 +43,8 @@ pub type AfterStep = Arc<dyn Fn(&AccountRef, &Step) -> BoxFuture<'static, ()> + 
 pub struct Settings {
     /// Where the operator's own Secrets are.
     pub namespace: String,
+    /// The only namespaces whose accounts are served; none means all.
+    pub watch_namespaces: BTreeSet<String>,
     /// Name of this instance, for events and for Okta's System Log.
     pub instance: String,
     /// The time.
@@ -55,6 +57,23 @@ pub struct Settings {
     pub metrics: Metrics,
     /// Observes each step.
     pub after_step: Option<AfterStep>,
+}
+
+impl Settings {
+    /// Whether accounts of this namespace are served.
+    pub(super) fn serves(&self, namespace: &str) -> bool {
+        self.watch_namespaces.is_empty() || self.watch_namespaces.contains(namespace)
+    }
+
+    /// The namespaces whose Secrets are watched, the operator's own among them
+    /// for credentials that are kept private; none means all.
+    pub(super) fn watched(&self) -> BTreeSet<String> {
+        let mut all = self.watch_namespaces.clone();
+        if !all.is_empty() {
+            all.insert(self.namespace.clone());
+        }
+        all
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -71,7 +90,7 @@ impl fmt::Debug for Settings {
 pub(super) struct Stores {
     pub(super) accounts: Store<Neo4jServiceAccount>,
     pub(super) issuers: Store<OktaIssuer>,
-    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    pub(super) secrets: Secrets,
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
 }
 
@@ -107,8 +126,6 @@ pub(super) struct Context {
     pub(super) orphans: Rounds,
     pub(super) surroundings: surroundings::Rounds,
     pub(super) looks: Looks,
-    /// The newest resourceVersion that the watch of Secrets has delivered.
-    pub(super) secrets_seen: AtomicU64,
     memories: Mutex<HashMap<String, Remembered>>,
     /// The last census of each issuer, good for a few seconds.
     pub(super) censuses: Mutex<HashMap<String, (Timestamp, Census)>>,
@@ -163,7 +180,6 @@ impl Context {
             orphans: Rounds::default(),
             surroundings: surroundings::Rounds::default(),
             looks: Looks::default(),
-            secrets_seen: AtomicU64::new(0),
             memories: Mutex::default(),
             censuses: Mutex::default(),
         }
@@ -213,17 +229,9 @@ impl Context {
         self.backoff.reset(&account.uid);
         self.population.remove(account);
         self.settings.metrics.forget_account(account);
-    }
-
-    /// The account's Secret of that name, as the watch last saw it.
-    pub(super) fn secret(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Option<Arc<PartialObjectMeta<Secret>>> {
-        self.stores
-            .secrets
-            .get(&ObjectRef::new(name).within(namespace))
+        self.settings
+            .metrics
+            .objects("account", self.stores.accounts.len());
     }
 }
 

@@ -163,6 +163,7 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) {
         None => kept(org, host, ctx).await.unwrap_or_else(begin),
     };
     keep(host, followed, ctx).await;
+    let mut read = false;
     let turn = Turn::of_operator(Lane::Drift, format!("log/{host}"));
     for _ in 0..PAGES {
         let page = match org.read_log(&cursor, drift::FILTER, &turn).await {
@@ -182,6 +183,7 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) {
             }
         };
         followed.readable = Some(true);
+        read = true;
         followed.dirty |= !page.events.is_empty();
         let changes = drift::foreign(&page.events, &mut followed.seen, &org.own_requests());
         if changes.iter().any(|c| c.subject == Subject::Server) {
@@ -197,6 +199,7 @@ async fn poll(org: &Org, host: &str, followed: &mut Followed, ctx: &Context) {
         }
     }
     followed.cursor = Some(cursor);
+    ctx.settings.metrics.log_read(host, read, now);
 }
 
 /// Tells the accounts that are concerned; one pass over them for a page.

@@ -56,7 +56,11 @@ pub(super) async fn reconcile(object: Arc<OktaIssuer>, ctx: Arc<Context>) -> Res
         .unwrap_or(Err(Error::Timeout));
     ctx.settings.metrics.reconciled(
         "issuer",
-        if outcome.is_ok() { "ok" } else { "error" },
+        match &outcome {
+            Ok(_) => "ok",
+            Err(Error::Timeout) => "timeout",
+            Err(Error::Kubernetes(_)) => "error",
+        },
         watch.elapsed(),
     );
     outcome
@@ -82,6 +86,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .len();
     if !in_use(object, ctx, accounts).await? {
         ctx.issuers.remove(&name);
+        ctx.settings.metrics.forget_issuer(&name);
         return Ok(Action::await_change());
     }
     let now = ctx.now();
@@ -191,6 +196,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     );
     let status = next_status(object, &findings, now);
     let problem = status.problem();
+    report::issuer_gauges(ctx, &name, &org, &status);
     let until_then = match (same, &findings.failure, &problem) {
         (Some(look), ..) => look.until,
         (None, Some(Class::RateLimited { until, .. }), _) => *until,

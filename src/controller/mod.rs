@@ -12,10 +12,10 @@ mod leftovers;
 mod observe;
 mod okta_steps;
 mod orphans;
-
 mod report;
 mod runtime;
 mod secret;
+mod secrets;
 mod server;
 mod signin;
 mod status;
@@ -25,10 +25,9 @@ mod surroundings;
 mod vault;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::future::ready;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Controller};
@@ -42,11 +41,11 @@ pub use crate::fence::{Fence, Fenced};
 pub use context::{AfterStep, Settings};
 
 use context::{Context, Stores};
+use secrets::Secrets;
 
 use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
 use crate::clock::Jump;
 use crate::metrics::Metrics;
-use crate::plan::secret_meta;
 
 /// Below the idle limit of the usual load balancers (240 s), which would cut a
 /// silent watch without telling.
@@ -139,7 +138,7 @@ async fn run(
     ready_tx: tokio::sync::watch::Sender<bool>,
     shutdown: futures::future::Shared<impl Future<Output = ()> + Send + 'static>,
 ) {
-    let (secrets, secrets_writer) = reflector::store::<PartialObjectMeta<Secret>>();
+    let (secrets, owned) = Secrets::watch(&client, &settings.watched());
     let (namespaces, namespaces_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     let accounts = Controller::new(Api::<Neo4jServiceAccount>::all(client.clone()), config());
     let issuers = Controller::new(Api::<OktaIssuer>::all(client.clone()), config());
@@ -164,21 +163,6 @@ async fn run(
         recorder,
     ));
 
-    // One watch of Secrets' metadata feeds both the store and the triggers.
-    let seen = ctx.clone();
-    let owned = watcher(
-        Api::<PartialObjectMeta<Secret>>::all(client.clone()),
-        config().labels(&format!("{}={}", n::LABEL_MANAGED_BY, n::OPERATOR)),
-    )
-    .default_backoff()
-    .modify(secret_meta::prune)
-    .reflect(secrets_writer)
-    .touched_objects()
-    .inspect_ok(move |secret| {
-        if let Some(version) = secret.resource_version().and_then(|v| v.parse().ok()) {
-            seen.secrets_seen.fetch_max(version, Ordering::Relaxed);
-        }
-    });
     let account_store = stores.accounts.clone();
     let labelled = watcher(
         Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
@@ -241,6 +225,10 @@ async fn run(
             ctx.population
                 .add(&account, &crate::plan::desired::account_ref(&account));
         }
+        ctx.settings
+            .metrics
+            .objects("account", stores.accounts.len());
+        ctx.settings.metrics.objects("issuer", stores.issuers.len());
         let _ = ready_tx.send(true);
         tracing::info!(
             accounts = stores.accounts.len(),

@@ -52,7 +52,7 @@ fn slot(
     own: Option<&Slot>,
     withdrawn: Option<&str>,
 ) -> Slot {
-    let cached = ctx.secret(&spec.namespace, &spec.name);
+    let cached = ctx.stores.secrets.get(&spec.namespace, &spec.name);
     let cached =
         cached.filter(|secret| withdrawn.is_none() || secret.uid().as_deref() != withdrawn);
     let metadata = cached.as_ref().map(|secret| &secret.metadata);
@@ -69,18 +69,16 @@ fn slot(
         }
         // Written by us, and the watch has not seen it yet.
         (Some(Slot::Ours(own)), Slot::Absent)
-            if withdrawn != Some(own.uid.as_str()) && !seen(ctx, own.version.as_str()) =>
+            if withdrawn != Some(own.uid.as_str())
+                && !ctx
+                    .stores
+                    .secrets
+                    .has_seen(&spec.namespace, version(Some(&own.version))) =>
         {
             Slot::Ours(own.clone())
         }
         (_, cached) => cached,
     }
-}
-
-/// Whether the watch of Secrets has come past a version: then what is not in
-/// the cache does not exist.
-fn seen(ctx: &Context, own: &str) -> bool {
-    ctx.secrets_seen.load(std::sync::atomic::Ordering::Relaxed) >= version(Some(own))
 }
 
 /// What the account wants, given what its issuer has found out.
@@ -103,7 +101,12 @@ pub(super) fn desired(
             ctx.issuers.nudge();
         }
     }
-    Desired::new(object, facts.clone(), permission)
+    let desired = Desired::new(object, facts.clone(), permission);
+    if ctx.settings.serves(&account.namespace) {
+        desired
+    } else {
+        desired.not_watched()
+    }
 }
 
 fn permission(

@@ -7,7 +7,8 @@ use kube::runtime::events::{Event, EventType};
 use super::context::Context;
 use super::leftovers::{self, Leftover};
 use crate::api::conditions::{READY, Reason, TOKEN_FRESH};
-use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus};
+use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus, OktaIssuerStatus};
+use crate::okta::Org;
 use crate::plan::desired::Desired;
 use crate::plan::identity::AccountRef;
 use crate::plan::memory::App;
@@ -202,12 +203,9 @@ pub(super) async fn left_behind(
 
 /// What metrics show of an account.
 pub(super) fn gauges(ctx: &Context, account: &AccountRef, status: &Neo4jServiceAccountStatus) {
-    let ready = reason_of(Some(status), READY).is_some_and(|(status, _)| status == "True");
-    ctx.settings.metrics.account(
-        account,
-        ready,
-        status.token.as_ref().map(|t| t.expires_at.0),
-    );
+    let (metrics, stores) = (&ctx.settings.metrics, &ctx.stores);
+    metrics.account(account, status);
+    metrics.objects("account", stores.accounts.len());
 }
 
 /// An event on an issuer.
@@ -224,4 +222,13 @@ pub(super) async fn issuer(
         EventType::Warning
     };
     publish(ctx, object, type_, reason, message).await;
+}
+
+/// What metrics show of an issuer and its org.
+pub(super) fn issuer_gauges(ctx: &Context, name: &str, org: &Org, status: &OktaIssuerStatus) {
+    let metrics = &ctx.settings.metrics;
+    metrics.issuer(name, status);
+    metrics.objects("issuer", ctx.stores.issuers.len());
+    metrics.skew(&org.host(), org.skew().as_secs());
+    org.report_levels();
 }

@@ -37,10 +37,14 @@ pub(super) async fn handle(
             .as_ref()
             .is_none_or(|s| s.client_id.is_none() && s.app_id.is_none())
             && ctx
-                .secret(&account.namespace, &credentials_name(object))
+                .stores
+                .secrets
+                .get(&account.namespace, &credentials_name(object))
                 .is_none()
             && ctx
-                .secret(&ctx.settings.namespace, &private_name(&account.uid))
+                .stores
+                .secrets
+                .get(&ctx.settings.namespace, &private_name(&account.uid))
                 .is_none();
         let name = format!("{} -n {}", account.name, account.namespace);
         // As long as there is an issuer, somebody may repair it.
@@ -94,7 +98,7 @@ pub(super) async fn handle(
 /// stays, useless without an account, and is logged.
 async fn forget_private(ctx: &Context, uid: &str) {
     let (namespace, name) = (&ctx.settings.namespace, private_name(uid));
-    if ctx.secret(namespace, &name).is_none() {
+    if ctx.stores.secrets.get(namespace, &name).is_none() {
         return;
     }
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);

@@ -248,8 +248,9 @@ impl Budget {
 
     /// What metrics show.
     #[must_use]
-    pub fn level(&self, bucket: Bucket, now: Timestamp) -> Option<Level> {
-        let state = self.buckets.get(&bucket)?;
+    pub fn level(&mut self, bucket: Bucket, now: Timestamp) -> Option<Level> {
+        let state = self.buckets.get_mut(&bucket)?;
+        state.roll(now);
         let waiting = state.queue.len();
         let clears_in = match waiting {
             0 => Duration::ZERO,

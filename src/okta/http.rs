@@ -205,8 +205,15 @@ impl Org {
     pub(super) fn report_level(&self, bucket: Bucket) {
         let level = lock(&self.limits.budget).level(bucket, self.clock.now());
         if let Some(level) = level {
-            let host = self.base.host_str().unwrap_or_default();
-            self.metrics.budget(host, bucket.as_str(), level);
+            self.metrics.budget(&self.host(), bucket.as_str(), level);
+        }
+    }
+
+    /// Publishes the levels of all buckets that were used, so that a window
+    /// that has ended does not go on being shown.
+    pub fn report_levels(&self) {
+        for bucket in Bucket::ALL {
+            self.report_level(bucket);
         }
     }
 

@@ -91,6 +91,8 @@ pub enum Wish {
     Suspended,
     /// No, the issuer does not permit it; says why.
     NotAllowed(String),
+    /// Neither: the operator may not look into its namespace.
+    NotWatched,
     /// It is being deleted.
     Deleted {
         /// Let go of the app without Okta's answer.
@@ -251,6 +253,16 @@ impl Desired {
         }
     }
 
+    /// The same account where the operator may not look into its namespace. That
+    /// it is being deleted is carried out all the same: it concerns Okta alone.
+    #[must_use]
+    pub fn not_watched(mut self) -> Self {
+        if !matches!(self.wish, Wish::Deleted { .. }) {
+            self.wish = Wish::NotWatched;
+        }
+        self
+    }
+
     /// Whether nobody but the operator sees the credentials.
     #[must_use]
     pub fn keeps_private(&self) -> bool {
@@ -295,7 +307,7 @@ impl Desired {
     #[must_use]
     pub fn app_spec(&self) -> AppSpec {
         match self.wish {
-            Wish::Live => self.app(),
+            Wish::Live | Wish::NotWatched => self.app(),
             Wish::Suspended | Wish::NotAllowed(_) | Wish::Deleted { .. } => self.stopped_app(),
         }
     }

@@ -47,6 +47,6 @@ pub fn lane(desired: &Desired, observed: &Observed, now: Timestamp) -> Lane {
         // A workload without a token waits for it, whoever took it away.
         Wish::Live if matches!(observed.token, Slot::Absent) => Lane::New,
         Wish::Live if rotating => Lane::Rotation,
-        Wish::Live => Lane::Drift,
+        Wish::Live | Wish::NotWatched => Lane::Drift,
     }
 }

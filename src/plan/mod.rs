@@ -65,6 +65,14 @@ pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
             "spec.suspended is true; set it to false to resume".to_owned(),
             now,
         ),
+        Wish::NotWatched => blocked(
+            Reason::NamespaceNotWatched,
+            format!(
+                "the operator serves only the namespaces of its flag --watch-namespaces (chart value watchNamespaces), and {} is not among them; nothing is changed until it is",
+                desired.account.namespace
+            ),
+            Retry::OnChange,
+        ),
         Wish::NotAllowed(why) => stop::not_allowed(desired, observed, why, now),
     }
 }

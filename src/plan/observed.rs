@@ -112,7 +112,7 @@ impl Observed {
         }
         memory.denied_since = match desired.wish {
             Wish::NotAllowed(_) => Some(memory.denied_since.unwrap_or(now)),
-            Wish::Live | Wish::Suspended | Wish::Deleted { .. } => None,
+            Wish::Live | Wish::Suspended | Wish::NotWatched | Wish::Deleted { .. } => None,
         };
         let ready = status.conditions.iter().find(|c| c.type_ == READY);
         let mut observed = Self {

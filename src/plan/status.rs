@@ -67,6 +67,7 @@ pub const fn needs_somebody(reason: Reason) -> bool {
             | Reason::InvalidClient
             | Reason::OktaRefused
             | Reason::IssuerNotFound
+            | Reason::NamespaceNotWatched
     )
 }
 

@@ -197,7 +197,7 @@ fn kubectl(cluster: &ControlPlane, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn run(cluster: &ControlPlane, args: &[&str]) -> std::process::Output {
+pub(crate) fn run(cluster: &ControlPlane, args: &[&str]) -> std::process::Output {
     Command::new(cluster.kubectl())
         .arg("--kubeconfig")
         .arg(cluster.kubeconfig())

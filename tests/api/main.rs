@@ -10,5 +10,6 @@ mod corpus;
 mod kubectl;
 mod policies;
 mod refused;
+mod samples;
 mod schema;
 mod server;

@@ -103,7 +103,7 @@ impl Account {
     /// It has what it asked for.
     pub(crate) fn is_at_rest(&self) -> bool {
         match self.desired.wish {
-            Wish::Live => matches!(self.observed.token, Slot::Ours(_)),
+            Wish::Live | Wish::NotWatched => matches!(self.observed.token, Slot::Ours(_)),
             Wish::Suspended | Wish::NotAllowed(_) => self.stopped_at.is_some(),
             Wish::Deleted { .. } => self.gone_at.is_some(),
         }

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
+mod cli;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +24,11 @@ fn every_reason_is_described_and_no_other_in_the_order_of_the_code() {
 fn every_metric_is_described_and_no_other() {
     let described: BTreeSet<String> = rows("docs/reference/metrics.md", "Metric")
         .into_iter()
-        .map(|name| name.trim_end_matches("_total").to_owned())
+        .map(|name| {
+            name.trim_end_matches("_total")
+                .trim_end_matches("_info")
+                .to_owned()
+        })
         .collect();
     let source = text("src/metrics.rs");
     // An empty family is not rendered, so the source is asked for all names.
@@ -55,21 +61,52 @@ fn queries_ask_for_metrics_that_there_are() {
     let names: BTreeSet<String> = rows("docs/reference/metrics.md", "Metric")
         .into_iter()
         .collect();
-    let page = text("docs/reference/metrics.md");
-    for (at, _) in page.match_indices("neo4j_okta_") {
-        let name: String = page[at..]
-            .chars()
-            .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_')
-            .collect();
-        let base = ["_bucket", "_sum", "_count"]
-            .iter()
-            .find_map(|end| name.strip_suffix(end))
-            .unwrap_or(&name);
-        assert!(
-            names.contains(base),
-            "docs/reference/metrics.md: there is no {name}"
-        );
+    for page in [
+        "docs/reference/metrics.md",
+        "docs/observability.md",
+        "docs/runbooks.md",
+        "charts/neo4j-okta-operator/files/alerts.yaml",
+        "charts/neo4j-okta-operator/files/dashboard.json",
+    ] {
+        let page_text = text(page);
+        for (at, _) in page_text.match_indices("neo4j_okta_") {
+            let name: String = page_text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_')
+                .collect();
+            // The start of a pattern for several, or what log lines come from.
+            if ["neo4j_okta_", "neo4j_okta_operator"].contains(&name.as_str()) {
+                continue;
+            }
+            let base = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .unwrap_or(&name);
+            assert!(names.contains(base), "{page}: there is no {name}");
+        }
     }
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let rules = text("charts/neo4j-okta-operator/files/alerts.yaml");
+    let alerts: Vec<&str> = rules
+        .split("- alert: ")
+        .skip(1)
+        .filter_map(|rule| rule.lines().next())
+        .collect();
+    let runbooks = text("docs/runbooks.md");
+    let sections: Vec<&str> = runbooks
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
+    assert!(!alerts.is_empty());
+    assert_eq!(alerts, sections, "alerts.yaml, then docs/runbooks.md");
+    let listed: Vec<String> = rows("docs/observability.md", "Alert")
+        .iter()
+        .filter_map(|cell| Some(between(cell, "[", "]")?.to_owned()))
+        .collect();
+    assert_eq!(alerts, listed, "alerts.yaml, then docs/observability.md");
 }
 
 #[test]
@@ -174,7 +211,7 @@ fn anchors(path: &Path) -> impl Iterator<Item = String> {
 /// All pages of documentation, relative to the repository.
 fn pages() -> Vec<String> {
     let mut pages = vec!["CONTRIBUTING.md".to_owned(), "README.md".to_owned()];
-    for folder in ["docs", "docs/okta", "docs/reference"] {
+    for folder in ["docs", "docs/guides", "docs/okta", "docs/reference"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if Path::new(&name)

@@ -163,6 +163,7 @@ async fn live(nature: &Nature, past: Arc<Past>, doom: Doom) {
     let client = wire::client(inner, nature.weather.clone(), past, doom.clone());
     let settings = Settings {
         namespace: OPERATOR_NAMESPACE.to_owned(),
+        watch_namespaces: Default::default(),
         instance: "interference".to_owned(),
         clock: nature.clock.clone(),
         fence: Fence::open(),

@@ -41,6 +41,7 @@ async fn operator_process() {
     });
     let settings = Settings {
         namespace: OPERATOR_NAMESPACE.to_owned(),
+        watch_namespaces: Default::default(),
         instance: "doomed".to_owned(),
         clock: Clock::system(),
         fence: Fence::open(),

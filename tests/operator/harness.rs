@@ -3,7 +3,7 @@
 //! one after the other, because an operator serves the whole cluster; what a
 //! test leaves behind is removed before the next begins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,8 +133,19 @@ impl World {
     /// Another operator; the caller stops it.
     pub(crate) async fn operator(&self, after_step: Option<AfterStep>) -> Running {
         let client = self.cluster.operator_client().await;
+        self.operator_of(client, BTreeSet::new(), after_step).await
+    }
+
+    /// Another operator with the rights of `client`, for these namespaces only.
+    pub(crate) async fn operator_of(
+        &self,
+        client: Client,
+        watch_namespaces: BTreeSet<String>,
+        after_step: Option<AfterStep>,
+    ) -> Running {
         let settings = Settings {
             namespace: OPERATOR_NAMESPACE.to_owned(),
+            watch_namespaces,
             instance: "test".to_owned(),
             clock: self.clock.clone(),
             fence: Fence::open(),

@@ -188,6 +188,7 @@ async fn a_leader_that_nobody_stops_does_nothing_after_its_deadline_though_there
     assert!(election.acquire(std::future::pending()).await);
     let settings = Settings {
         namespace: OPERATOR_NAMESPACE.to_owned(),
+        watch_namespaces: Default::default(),
         instance: "one".to_owned(),
         clock: world.clock.clone(),
         fence: election.fence(),

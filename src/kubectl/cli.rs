@@ -1,0 +1,209 @@
+//! The plugin's command line, with kubectl's own flags for the cluster. Parsed
+//! fully before anything connects. `docs/reference/cli.md` is made from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Exit code for a wrong command line (sysexits.h).
+pub const EX_USAGE: u8 = 64;
+
+const AFTER: &str = "\
+Exit codes:
+  0   done
+  1   not done: refused, not found, not in time, or no answer
+  64  the command line is wrong";
+
+/// Looks after the machine identities of Neo4j that neo4j-okta-operator keeps:
+/// shows them, renews, rotates, stops and restores them, and finds what is wrong.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "kubectl-neo4jsa",
+    bin_name = "kubectl neo4jsa",
+    version,
+    about,
+    disable_help_subcommand = true,
+    after_help = AFTER
+)]
+pub struct Cli {
+    /// Which cluster, and in whose name.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// kubectl's flags for the cluster.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClusterFlags {
+    /// The kubeconfig file to use.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig to use.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
+    /// The cluster of the kubeconfig to use.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    pub cluster: Option<String>,
+    /// The user of the kubeconfig to use.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    pub user: Option<String>,
+    /// The namespace to work in; else that of the context.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Cluster"
+    )]
+    pub namespace: Option<String>,
+    /// Act as this user.
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "USER",
+        help_heading = "Cluster"
+    )]
+    pub impersonate: Option<String>,
+    /// Act as a member of this group, together with --as; may be repeated.
+    #[arg(
+        long = "as-group",
+        global = true,
+        value_name = "GROUP",
+        help_heading = "Cluster"
+    )]
+    pub impersonate_groups: Vec<String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show accounts: the life of each token, its credentials, and what is wrong
+    ///
+    /// With one name the account is shown in detail, its conditions in words.
+    #[command(
+        visible_alias = "get",
+        after_help = "Examples:
+  kubectl neo4jsa status
+  kubectl neo4jsa status etl -n payments
+  kubectl neo4jsa status -A -l team=data -o wide
+  kubectl neo4jsa status -A -w
+  kubectl neo4jsa status -A -o json"
+    )]
+    Status(Status),
+    /// Get a new token at once
+    ///
+    /// Three at once, then one a minute. The former token stays valid until it
+    /// expires.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa renew etl -n payments")]
+    Renew(Act),
+    /// Replace the client credentials, without a moment in which none work
+    ///
+    /// Once an hour at most. The former credentials work until the overlap has
+    /// passed (spec.rotation.overlap; else the lifetime of a token).
+    #[command(after_help = "Examples:
+  kubectl neo4jsa rotate etl -n payments")]
+    Rotate(Act),
+    /// Stop an account: its app is deactivated and its token Secret removed
+    ///
+    /// Sets spec.suspended. Where a GitOps tool applies the account, set it there.
+    /// Neo4j honours the last token until that expires.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa suspend etl -n payments")]
+    Suspend(Act),
+    /// Let a suspended account go on
+    #[command(after_help = "Examples:
+  kubectl neo4jsa resume etl -n payments")]
+    Resume(Act),
+    /// Let an account go on whose app somebody disabled or deleted at Okta
+    ///
+    /// May need the verb restore on the OktaIssuer. Find out first who did it, and
+    /// why: status tells as far as Okta's log does.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa restore etl -n payments")]
+    Restore(Act),
+    /// Let go of the app of an account that is being deleted and cannot go
+    ///
+    /// May need the verb abandon on the OktaIssuer. The app may stay at Okta,
+    /// active: its ids are printed, to deactivate and delete it there.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa abandon etl -n payments")]
+    Abandon(Act),
+}
+
+/// Which accounts to show, and how.
+#[derive(Args, Clone, Debug)]
+pub struct Status {
+    /// Names of accounts; all of the namespace without any.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// In all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "names")]
+    pub all_namespaces: bool,
+    /// Only accounts with these labels, such as `team=data,env!=dev`.
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "names")]
+    pub selector: Option<String>,
+    /// Then show each change, until interrupted.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// How to show them.
+    #[arg(short, long, value_enum, default_value_t = TableOutput::Table)]
+    pub output: TableOutput,
+}
+
+/// One account, and how long to wait for what was asked.
+#[derive(Args, Clone, Debug)]
+pub struct Act {
+    /// Name of the account.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Wait until it is done; with `--wait=false` ask and return.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub wait: bool,
+    /// How long to wait, such as `90s`.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// Forms of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableOutput {
+    /// A table, or one account in detail.
+    Table,
+    /// A table with more columns.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::plan::desired::duration(text)
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "not a duration such as 90s or 1m30s".to_owned())
+}
+
+/// Parses the command line.
+///
+/// # Errors
+/// What is wrong with it, or the help that was asked for.
+pub fn parse<I, T>(arguments: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    Cli::try_parse_from(arguments)
+}
+
+/// The command line as a value, for its reference and for completion.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The field manager of what the plugin writes.
+pub(super) const MANAGER: &str = "kubectl-neo4jsa";
