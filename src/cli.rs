@@ -45,6 +45,11 @@ pub struct Run {
     #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "neo4j-okta-system", value_parser = namespace)]
     pub operator_namespace: String,
 
+    /// A ConfigMap in that namespace whose key `issuer.yaml` is an OktaIssuer to
+    /// apply, at the start and at each change. It is never deleted.
+    #[arg(long, env = "ISSUER_CONFIG_MAP")]
+    pub issuer_config_map: Option<String>,
+
     /// Serve only accounts of these namespaces, separated by commas; rights on
     /// Secrets are then needed in these and the operator's own. All if empty.
     #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace)]

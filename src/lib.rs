@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod bootstrap;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

@@ -11,9 +11,9 @@ use neo4j_okta_operator::api::names as n;
 use neo4j_okta_operator::cli::{self, Command, Run};
 use neo4j_okta_operator::clock::Clock;
 use neo4j_okta_operator::controller::{Fence, Operator, Readiness, Settings};
-use neo4j_okta_operator::leader::{Election, Ended, Timing};
+use neo4j_okta_operator::leader::{Election, Ended};
 use neo4j_okta_operator::metrics::Metrics;
-use neo4j_okta_operator::{api, cluster, telemetry};
+use neo4j_okta_operator::{api, bootstrap, cluster, telemetry};
 use tokio::sync::{oneshot, watch};
 
 fn main() -> ExitCode {
@@ -103,10 +103,10 @@ async fn operate(arguments: &Run) -> Result<Ended, String> {
     let serving = admin.serve(Readiness::told_by(readiness), metrics, shutdown.clone());
     let working = async {
         if arguments.leader_elect {
-            take_turns(config, settings, arguments.timing(), &ready, shutdown).await
+            take_turns(config, settings, arguments, &ready, shutdown).await
         } else {
             settings.metrics.set_leader(true);
-            work(client(config)?, settings, &ready, shutdown).await?;
+            work(client(config)?, settings, arguments, &ready, shutdown).await?;
             Ok(Ended::Released)
         }
     };
@@ -133,7 +133,7 @@ fn client(config: kube::Config) -> Result<kube::Client, String> {
 async fn take_turns(
     config: kube::Config,
     settings: Settings,
-    timing: Timing,
+    arguments: &Run,
     ready: &watch::Sender<bool>,
     shutdown: impl Future<Output = ()> + Clone + Send + Unpin + 'static,
 ) -> Result<Ended, String> {
@@ -146,7 +146,7 @@ async fn take_turns(
         own,
         &settings.namespace,
         &settings.instance,
-        timing,
+        arguments.timing(),
         settings.clock.clone(),
         settings.metrics.clone(),
     );
@@ -179,7 +179,7 @@ async fn take_turns(
         biased;
         // Here what is under way is dropped.
         ended = &mut holding => Ok(ended.unwrap_or(Ended::Lost)),
-        worked = work(client, settings, ready, shutdown) => {
+        worked = work(client, settings, arguments, ready, shutdown) => {
             drop(resign);
             let ended = holding.await.unwrap_or(Ended::Lost);
             worked.map(|()| ended)
@@ -191,10 +191,18 @@ async fn take_turns(
 async fn work(
     client: kube::Client,
     settings: Settings,
+    arguments: &Run,
     ready: &watch::Sender<bool>,
     shutdown: impl Future<Output = ()> + Clone + Send + 'static,
 ) -> Result<(), String> {
     let namespace = settings.namespace.clone();
+    let guarded = settings.fence.client(client.clone());
+    let issuer = async {
+        match &arguments.issuer_config_map {
+            Some(name) => bootstrap::run(guarded, &arguments.operator_namespace, name).await,
+            None => std::future::pending().await,
+        }
+    };
     let operator = Operator::new(client, settings, shutdown)
         .await
         .map_err(|e| format!("the cluster does not answer: {e}"))?;
@@ -209,6 +217,7 @@ async fn work(
     tokio::select! {
         () = operator.run() => {}
         () = told => {}
+        () = issuer => {}
     }
     tracing::info!("stopped");
     Ok(())

@@ -1,5 +1,5 @@
-//! `deploy/admission/annotations.yaml` at a real API server, as users of it meet
-//! it: who may set what, and what nobody is kept from.
+//! The chart's `files/admission/annotations.yaml` at a real API server, as users of
+//! it meet it: who may set what, and what nobody is kept from.
 
 use serde_json::{Value, json};
 use testbed::ControlPlane;

@@ -1,5 +1,5 @@
-//! `deploy/admission/allow.yaml` at a real API server: it answers as the planner
-//! decides, by the same table, and holds up nothing that is there already.
+//! The chart's `files/admission/allow.yaml` at a real API server: it answers as the
+//! planner decides, by the same table, and holds up nothing that is there already.
 
 use std::collections::BTreeMap;
 

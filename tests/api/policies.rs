@@ -1,4 +1,4 @@
-//! A control plane of its own with the policies of `deploy/admission/`, and users
+//! A control plane of its own with the chart's policies (`files/admission/`), and users
 //! who are not its administrator: the policies would judge the other tests' objects
 //! too.
 
@@ -18,8 +18,8 @@ pub(crate) async fn guarded() -> &'static ControlPlane {
         let cluster = ControlPlane::start().await.unwrap();
         install(&cluster).await;
         for policies in [
-            include_str!("../../deploy/admission/annotations.yaml"),
-            include_str!("../../deploy/admission/allow.yaml"),
+            include_str!("../../charts/neo4j-okta-operator/files/admission/annotations.yaml"),
+            include_str!("../../charts/neo4j-okta-operator/files/admission/allow.yaml"),
         ] {
             cluster.apply_yaml(policies).await.unwrap();
         }

@@ -86,7 +86,8 @@ pub(crate) async fn install(cluster: &ControlPlane) {
             .expect("the CRD is accepted");
     }
     // The operator lives with these policies in every test.
-    let policies = include_str!("../../deploy/admission/annotations.yaml");
+    let policies =
+        include_str!("../../charts/neo4j-okta-operator/files/admission/annotations.yaml");
     cluster
         .apply_yaml(policies)
         .await

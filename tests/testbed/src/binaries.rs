@@ -2,26 +2,17 @@
 //!
 //! What it needs: nothing in the first case, Go and the Go module proxy in the
 //! second. The versions are those of `tests/kubernetes/go.mod` and written
-//! nowhere else. What is built is kept under the target directory by the hash
-//! of `go.mod` and `go.sum`; the slow part is in Go's own build cache.
+//! nowhere else.
 //!
 //! What it refuses to do: download a binary, or use one from `PATH`, whose
 //! version nobody chose.
 
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
-use crate::error::{Error, tail};
-use crate::progress::Progress;
-use crate::{Child, target};
+use crate::error::Error;
+use crate::go::{Build, Output, read};
 
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kubernetes");
-
-/// The beginning of the name of a folder that a build is going on in.
-const SCRATCH: &str = "building-";
 
 /// A binary's name and the Go package that it is built from.
 type Binary = (&'static str, &'static str);
@@ -82,99 +73,19 @@ impl Binaries {
 /// The folder that holds `wanted`, built by whoever comes first.
 async fn built(wanted: &[Binary]) -> Result<PathBuf, Error> {
     let module = Path::new(MODULE);
-    let go_mod = read(&module.join("go.mod"))?;
-    let go_sum = read(&module.join("go.sum"))?;
-    let hash = target::hex(digest(&SHA256, format!("{go_mod}{go_sum}").as_bytes()).as_ref());
-    let folder = target::directory().join("kubernetes").join(&hash[..16]);
-
-    if missing(wanted, &folder).is_empty() {
-        return Ok(folder);
-    }
-    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-    // Test binaries may run side by side; the second one waits and then finds
-    // everything done. The lock goes when the file is closed.
-    let _lock = lock(&folder.join("lock")).await?;
-    let missing = missing(wanted, &folder);
-    if !missing.is_empty() {
-        remove_interrupted(&folder);
-        build(&missing, &version(&go_mod)?, &folder).await?;
-    }
-    Ok(folder)
-}
-
-fn missing(wanted: &[Binary], folder: &Path) -> Vec<Binary> {
-    wanted
+    let version = version(&read(&module.join("go.mod"))?)?;
+    let wanted: Vec<Output<'_>> = wanted
         .iter()
-        .filter(|(name, _)| !folder.join(name).is_file())
-        .copied()
-        .collect()
-}
-
-/// What a build left that was ended with its owner.
-fn remove_interrupted(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(SCRATCH)) {
-        // What stays is only in nobody's way.
-        let _ = fs::remove_dir_all(entry.path());
+        .map(|(name, package)| Output { name, package })
+        .collect();
+    Build {
+        module,
+        into: "kubernetes",
+        ldflags: &ldflags(&version),
+        takes: "about 8 minutes on 2 cores",
     }
-}
-
-/// Builds into a folder of its own and moves each finished binary into place,
-/// so an interrupted build leaves nothing that looks finished.
-async fn build(missing: &[Binary], version: &str, folder: &Path) -> Result<(), Error> {
-    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
-    let what = names.join(", ");
-    let scratch = folder.join(format!("{SCRATCH}{}", target::random()));
-    fs::create_dir_all(&scratch).map_err(Error::file(&scratch))?;
-    let log = scratch.join("go.log");
-
-    // The trailing slash tells Go that this is a folder.
-    let output = format!("{}/", scratch.display());
-    let ldflags = format!("-ldflags={}", ldflags(version));
-    let mut args = vec!["-C", MODULE, "build", "-trimpath", &ldflags, "-o", &output];
-    args.extend(missing.iter().map(|(_, package)| *package));
-    // A workspace file or flags of the user's would change what is built.
-    let env = [("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "")];
-
-    let mut go = Child::spawn("go", &args, env, &log).map_err(Error::file(Path::new("/bin/sh")))?;
-    let mut progress = Progress::new(format!("building {what} once (about 8 minutes on 2 cores)"));
-    let exit = loop {
-        if let Some(exit) = go.try_wait() {
-            break exit;
-        }
-        progress.tick().await;
-    };
-    progress.end();
-
-    if exit.code == 127 {
-        let _ = fs::remove_dir_all(&scratch);
-        return Err(Error::NoGo);
-    }
-    if !exit.success() {
-        let tail = tail(&log);
-        let _ = fs::remove_dir_all(&scratch);
-        return Err(Error::Build { what, tail });
-    }
-    for (name, package) in missing {
-        let from = scratch.join(file_of(package));
-        fs::rename(&from, folder.join(name)).map_err(Error::file(&from))?;
-    }
-    fs::remove_dir_all(&scratch).map_err(Error::file(&scratch))
-}
-
-/// The name that `go build` gives a package's binary: its last path element,
-/// but for the major version. So etcd's is called `server`.
-fn file_of(package: &str) -> &str {
-    let mut elements = package.rsplit('/');
-    let last = elements.next().unwrap_or(package);
-    let is_major = last
-        .strip_prefix('v')
-        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()));
-    if is_major {
-        elements.next().unwrap_or(last)
-    } else {
-        last
-    }
+    .folder_with(&wanted)
+    .await
 }
 
 /// Stamps the version, as Kubernetes' own build does. Without it the server
@@ -219,40 +130,9 @@ fn version(go_mod: &str) -> Result<String, Error> {
         })
 }
 
-async fn lock(path: &Path) -> Result<File, Error> {
-    let file = File::create(path).map_err(Error::file(path))?;
-    let mut progress = None;
-    loop {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) => {
-                let message =
-                    || Progress::new("waiting for another test that builds Kubernetes".to_owned());
-                progress.get_or_insert_with(message).tick().await;
-            }
-            Err(TryLockError::Error(error)) => return Err(Error::file(path)(error)),
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    if let Some(progress) = progress {
-        progress.end();
-    }
-    Ok(file)
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(Error::file(path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn binaries_are_named_as_go_names_them() {
-        assert_eq!(file_of(ETCD.1), "server");
-        assert_eq!(file_of(KUBECTL.1), "kubectl");
-    }
 
     #[test]
     fn the_version_is_stamped_from_go_mod() {

@@ -21,8 +21,9 @@ use crate::folder::Folder;
 use crate::start::{config, is_ready, new_client, ready};
 use crate::{apply, net};
 
-/// The user whose rights are those of the operator.
-pub const OPERATOR_USER: &str = "neo4j-okta-operator";
+/// The user whose rights are those of the operator: the service account of an
+/// installation by the chart.
+pub const OPERATOR_USER: &str = "system:serviceaccount:neo4j-okta-system:neo4j-okta-operator";
 /// The namespace that the operator keeps its own things in.
 pub const OPERATOR_NAMESPACE: &str = "neo4j-okta-system";
 
@@ -165,7 +166,7 @@ impl ControlPlane {
         new_client(&self.admin)
     }
 
-    /// A new client with exactly the rights of `manifests/operator-rbac.yaml`.
+    /// A new client with exactly the rights that the chart gives the operator.
     pub async fn operator_client(&self) -> Client {
         new_client(&self.operator)
     }

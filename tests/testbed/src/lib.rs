@@ -25,10 +25,12 @@ mod controller_manager;
 mod credentials;
 mod error;
 mod folder;
+mod go;
 mod net;
 mod progress;
 mod start;
 mod target;
+mod tools;
 
 pub use apply::{crds_served as wait_until_served, yaml as apply_yaml};
 pub use audit::AuditEvent;
@@ -38,6 +40,7 @@ pub use error::Error;
 pub use folder::Folder;
 pub use net::free_port;
 pub use target::random;
+pub use tools::tool;
 
 use tokio::sync::OnceCell;
 

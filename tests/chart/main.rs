@@ -1,0 +1,12 @@
+//! The chart: what it renders, what it refuses, whether a real API server takes
+//! it, and whether the operator works with what it grants.
+//!
+//! `BLESS=1 cargo test --test chart` rewrites what is generated.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
+
+mod generated;
+mod helm;
+mod install;
+mod readme;
+mod values;
