@@ -13,22 +13,22 @@ use super::context::Context;
 use crate::api::names as n;
 
 /// The ConfigMap with the leftovers, beside the operator.
-pub(super) const LEFTOVERS: &str = "neo4j-okta-operator-leftovers";
+pub(crate) const LEFTOVERS: &str = "neo4j-okta-operator-leftovers";
 /// Notes that are kept at most: a ConfigMap has room for a megabyte.
 const KEPT: usize = 2000;
 
 /// One app that is left.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Leftover {
-    pub(super) org_url: String,
-    pub(super) client_id: Option<String>,
+pub(crate) struct Leftover {
+    pub(crate) org_url: String,
+    pub(crate) client_id: Option<String>,
     /// `<namespace>/<name>` of the account that it was of.
-    pub(super) account: String,
+    pub(crate) account: String,
     /// Why it is left.
-    pub(super) why: &'static str,
+    pub(crate) why: &'static str,
     /// Since when.
-    pub(super) since: Timestamp,
+    pub(crate) since: Timestamp,
 }
 
 /// Notes an app.

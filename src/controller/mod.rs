@@ -39,6 +39,9 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 pub use crate::fence::{Fence, Fenced};
 pub use context::{AfterStep, Settings};
+pub(crate) use leftovers::LEFTOVERS;
+#[cfg(test)]
+pub(crate) use leftovers::Leftover;
 
 use context::{Context, Stores};
 use secrets::Secrets;

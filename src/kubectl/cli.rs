@@ -11,8 +11,9 @@ pub const EX_USAGE: u8 = 64;
 
 const AFTER: &str = "\
 Exit codes:
-  0   done
+  0   done, or what was looked at is in order
   1   not done: refused, not found, not in time, or no answer
+  2   looked, and found something wrong (verify)
   64  the command line is wrong";
 
 /// Looks after the machine identities of Neo4j that neo4j-okta-operator keeps:
@@ -132,6 +133,34 @@ pub enum Command {
     #[command(after_help = "Examples:
   kubectl neo4jsa abandon etl -n payments")]
     Abandon(Act),
+    /// Show the claims of an account's token, never the token
+    #[command(after_help = "Examples:
+  kubectl neo4jsa inspect etl -n payments
+  kubectl neo4jsa inspect etl -n payments -o json")]
+    Inspect(One),
+    /// Check an account's token as Neo4j does: signature, issuer, audience, expiry
+    ///
+    /// Fetches the public keys from the authorization server. The token goes
+    /// nowhere.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa verify etl -n payments")]
+    Verify(One),
+    /// List the apps that are left at Okta without an account, or have them deleted
+    #[command(after_help = "Examples:
+  kubectl neo4jsa orphans
+  kubectl neo4jsa orphans --issuer default --delete 3")]
+    Orphans(Orphans),
+    /// Print the script that lets kubectl complete this plugin's words
+    #[command(after_help = "Examples:
+  kubectl neo4jsa completion > ~/.local/bin/kubectl_complete-neo4jsa
+  chmod +x ~/.local/bin/kubectl_complete-neo4jsa
+
+kubectl runs that file, which must be on PATH, in each shell whose completion of
+kubectl itself is set up.")]
+    Completion,
+    /// What completes the words that were typed so far.
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
 }
 
 /// Which accounts to show, and how.
@@ -168,6 +197,59 @@ pub struct Act {
     pub timeout: Duration,
 }
 
+/// One account, and how to show what was found.
+#[derive(Args, Clone, Debug)]
+pub struct One {
+    /// Name of the account.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How to show it.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Where the operator keeps what is its own.
+#[derive(Args, Clone, Debug)]
+pub struct OperatorFlags {
+    /// The operator's namespace.
+    #[arg(
+        long,
+        env = "OPERATOR_NAMESPACE",
+        default_value = "neo4j-okta-system",
+        value_name = "NAME"
+    )]
+    pub operator_namespace: String,
+}
+
+/// What to do about orphans.
+#[derive(Args, Clone, Debug)]
+pub struct Orphans {
+    /// Have the operator delete them at Okta, if there are just so many. May need
+    /// the verb delete-orphans on the issuer.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub delete: Option<u32>,
+    /// An issuer of the org that has them.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub issuer: String,
+    /// The operator.
+    #[command(flatten)]
+    pub operator: OperatorFlags,
+    /// How long to wait until the operator has answered.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub timeout: Duration,
+    /// How to show them.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// What was typed so far.
+#[derive(Args, Clone, Debug)]
+pub struct Complete {
+    /// The words, the last one unfinished.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
+}
+
 /// Forms of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableOutput {
@@ -175,6 +257,17 @@ pub enum TableOutput {
     Table,
     /// A table with more columns.
     Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// Forms of anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
     /// JSON.
     Json,
     /// YAML.

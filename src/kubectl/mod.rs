@@ -5,12 +5,18 @@
 
 mod act;
 mod acts;
+mod checks;
 mod cli;
+mod complete;
 mod failure;
+mod inspect;
+mod orphans;
 mod render;
 mod session;
 mod status;
 mod style;
+mod token;
+mod verify;
 mod view;
 
 #[cfg(test)]
@@ -25,11 +31,7 @@ use session::Session;
 
 /// Carries out a command and returns the exit code.
 pub async fn main(cli: Cli) -> u8 {
-    let outcome = async {
-        let session = Session::open(&cli.cluster).await?;
-        run(&session, &cli.command).await
-    };
-    match outcome.await {
+    match run(&cli).await {
         Ok(code) => code,
         Err(Failure::Unread) => 0,
         Err(Failure::Told(words)) => {
@@ -39,14 +41,21 @@ pub async fn main(cli: Cli) -> u8 {
     }
 }
 
-async fn run(session: &Session, command: &Command) -> Result<u8, Failure> {
-    match command {
-        Command::Status(arguments) => status::run(session, arguments).await,
-        Command::Renew(arguments) => acts::run(session, Act::Renew, arguments).await,
-        Command::Rotate(arguments) => acts::run(session, Act::Rotate, arguments).await,
-        Command::Suspend(arguments) => acts::run(session, Act::Suspend, arguments).await,
-        Command::Resume(arguments) => acts::run(session, Act::Resume, arguments).await,
-        Command::Restore(arguments) => acts::run(session, Act::Restore, arguments).await,
-        Command::Abandon(arguments) => acts::run(session, Act::Abandon, arguments).await,
+async fn run(cli: &Cli) -> Result<u8, Failure> {
+    let session = || Session::open(&cli.cluster);
+    let act = async |act, arguments| acts::run(&session().await?, act, arguments).await;
+    match &cli.command {
+        Command::Status(arguments) => status::run(&session().await?, arguments).await,
+        Command::Renew(arguments) => act(Act::Renew, arguments).await,
+        Command::Rotate(arguments) => act(Act::Rotate, arguments).await,
+        Command::Suspend(arguments) => act(Act::Suspend, arguments).await,
+        Command::Resume(arguments) => act(Act::Resume, arguments).await,
+        Command::Restore(arguments) => act(Act::Restore, arguments).await,
+        Command::Abandon(arguments) => act(Act::Abandon, arguments).await,
+        Command::Inspect(arguments) => inspect::run(&session().await?, arguments).await,
+        Command::Verify(arguments) => verify::run(&session().await?, arguments).await,
+        Command::Orphans(arguments) => orphans::run(&session().await?, arguments).await,
+        Command::Completion => session::out(complete::SCRIPT).map(|()| 0),
+        Command::Complete(arguments) => complete::run(&arguments.words).await,
     }
 }

@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde::Serialize;
 
-use super::cli::ClusterFlags;
+use super::cli::{ClusterFlags, Output};
 use super::failure::Failure;
 use super::style::Style;
 use crate::api::Neo4jServiceAccount;
@@ -87,6 +87,19 @@ pub(super) fn out(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
+}
+
+/// Writes a value in the form that was asked for.
+pub(super) fn show<T: Serialize>(
+    output: Output,
+    value: &T,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    out(&match output {
+        Output::Text => text(),
+        Output::Json => json(value)?,
+        Output::Yaml => yaml(value)?,
+    })
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Failure> {

@@ -3,6 +3,7 @@
 use std::process::Output;
 use std::time::Duration;
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::OPERATOR_NAMESPACE;
 
@@ -102,6 +103,13 @@ async fn the_plugin_shows_renews_rotates_stops_and_resumes_an_account() {
     let renewed = world.token("etl").await;
     assert_ne!(before, renewed);
 
+    let inspected = world.plugin(&["inspect", "etl"]).await;
+    well(&inspected);
+    assert!(inspected.out.contains("neo4j_reader"), "{}", inspected.out);
+    let verified = world.plugin(&["verify", "etl"]).await;
+    well(&verified);
+    assert!(verified.out.contains("all in order"), "{}", verified.out);
+
     let secret = world.data("etl-okta-credentials").await["client_secret"].clone();
     let hasty = world.plugin(&["rotate", "etl"]).await;
     well(&hasty);
@@ -131,9 +139,13 @@ async fn the_plugin_shows_renews_rotates_stops_and_resumes_an_account() {
     well(&world.plugin(&["resume", "etl"]).await);
     world.claims("etl").await;
 
-    for said in [table.out, one.out, hasty.out, suspended.out, refused.err] {
+    let shown = [table, one, inspected, verified, hasty, suspended, refused];
+    for said in shown.map(|said| said.out + &said.err) {
         for hidden in [&before, &renewed, &secret, &rotated] {
             assert!(!said.contains(hidden.as_str()), "a secret is shown");
+        }
+        for part in renewed.split('.') {
+            assert!(!said.contains(part), "a part of the token is shown");
         }
     }
 }
@@ -193,4 +205,105 @@ async fn what_is_wrong_with_the_command_or_the_cluster_is_one_line_and_a_code() 
         "{}",
         unseen.err
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_neo4j_would_refuse_is_found_by_verify() {
+    let world = World::new().await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    let mut world = world;
+    world.stop_operators().await;
+    let server = world.okta.admin().authorization_servers();
+    let server = server.iter().find(|s| s["name"] == "neo4j").unwrap();
+    world
+        .okta
+        .admin()
+        .rotate_keys(server["id"].as_str().unwrap());
+    let token = world.token("etl").await;
+    let mut parts: Vec<&str> = token.split('.').collect();
+    parts[2] = "c2lnbmF0dXJl";
+    let forged = json!({ "stringData": { "token": parts.join(".") } });
+    world.edit_secret("etl-neo4j-token", &forged).await;
+    let said = world.plugin(&["verify", "etl"]).await;
+    assert_eq!(said.code, 2, "{said:#?}");
+    assert!(said.out.contains("✗ signature"), "{}", said.out);
+    assert!(said.out.contains("1 must be put right"), "{}", said.out);
+    let answer = world.plugin(&["verify", "etl", "-o", "json"]).await;
+    assert_eq!(answer.code, 2);
+    let checks: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(checks[0]["verdict"], "Failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apps_without_an_account_are_listed_and_deleted_when_the_number_is_right() {
+    let mut world = World::new().await;
+    world.account("etl", json!({})).await;
+    let app = world.ready("etl").await.status.unwrap().app_id.unwrap();
+    world.stop_operators().await;
+    world.delete("etl").await;
+    let patch = json!({ "metadata": { "finalizers": null } });
+    let accounts = world.accounts();
+    accounts
+        .patch("etl", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    world.gone("etl").await;
+    world.start_operator().await;
+    let wrong = world.plugin(&["orphans", "--delete", "7"]).await;
+    assert_eq!(wrong.code, 1, "{wrong:#?}");
+    assert!(wrong.err.contains("nothing was deleted"), "{}", wrong.err);
+    let listed = world.plugin(&["orphans"]).await;
+    well(&listed);
+    assert!(
+        listed.out.contains(&app) && listed.out.contains("/etl"),
+        "{}",
+        listed.out
+    );
+    well(&world.plugin(&["orphans", "--delete", "1"]).await);
+    assert!(world.okta.admin().app(&app).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_cannot_go_is_abandoned_and_its_app_named() {
+    let world = World::new().await;
+    world.account("etl", json!({})).await;
+    let app = world.ready("etl").await.status.unwrap().app_id.unwrap();
+    let early = world.plugin(&["abandon", "etl"]).await;
+    assert_eq!(early.code, 1);
+    assert!(
+        early.err.contains("kubectl delete n4jsa etl"),
+        "{}",
+        early.err
+    );
+    world.okta.stop_answering(true);
+    world.delete("etl").await;
+    world.has("etl", "Ready", "False", "OktaUnreachable").await;
+    let said = world.plugin(&["abandon", "etl"]).await;
+    assert_eq!(said.code, 0, "{said:#?}");
+    assert!(
+        said.err.contains(&app) && said.out.contains("is gone"),
+        "{said:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_completes_names_of_the_cluster() {
+    let world = World::without_operator().await;
+    world.account("etl", json!({})).await;
+    let kubeconfig = world.cluster.kubeconfig().display().to_string();
+    let namespace = world.namespace.clone();
+    let words = [
+        "__complete",
+        "--",
+        "--kubeconfig",
+        &kubeconfig,
+        "-n",
+        &namespace,
+        "renew",
+        "",
+    ];
+    let said = world.plugin(&words).await;
+    well(&said);
+    assert_eq!(said.out, "etl\n:4\n");
 }
