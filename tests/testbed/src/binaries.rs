@@ -93,7 +93,7 @@ async fn built(wanted: &[Binary]) -> Result<PathBuf, Error> {
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     // Test binaries may run side by side; the second one waits and then finds
     // everything done. The lock goes when the file is closed.
-    let _lock = lock(&folder.join("lock")).await?;
+    let _lock = lock(&folder.join("lock"), "Kubernetes").await?;
     let missing = missing(wanted, &folder);
     if !missing.is_empty() {
         remove_interrupted(&folder);
@@ -219,7 +219,8 @@ fn version(go_mod: &str) -> Result<String, Error> {
         })
 }
 
-async fn lock(path: &Path) -> Result<File, Error> {
+/// Waits until nobody else builds this.
+pub(crate) async fn lock(path: &Path, what: &str) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::file(path))?;
     let mut progress = None;
     loop {
@@ -227,7 +228,7 @@ async fn lock(path: &Path) -> Result<File, Error> {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) => {
                 let message =
-                    || Progress::new("waiting for another test that builds Kubernetes".to_owned());
+                    || Progress::new(format!("waiting for another test that builds {what}"));
                 progress.get_or_insert_with(message).tick().await;
             }
             Err(TryLockError::Error(error)) => return Err(Error::file(path)(error)),

@@ -25,6 +25,7 @@ mod controller_manager;
 mod credentials;
 mod error;
 mod folder;
+pub mod neo4j;
 mod net;
 mod progress;
 mod start;
