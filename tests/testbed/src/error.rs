@@ -34,6 +34,13 @@ pub enum Error {
         tail: String,
     },
 
+    /// Maven failed.
+    #[error("building Neo4j (tests/neo4j) failed; Maven said:\n{tail}")]
+    Maven {
+        /// The end of what Maven said.
+        tail: String,
+    },
+
     /// A program ended when it should have stayed.
     #[error("{program} ended while starting ({exit}); the end of its log:\n{tail}")]
     Ended {
@@ -113,7 +120,7 @@ impl Error {
     /// Somebody took a port between our choosing it and its use: another try helps.
     pub(crate) fn is_taken_port(&self) -> bool {
         match self {
-            Self::Ended { tail, .. } => tail.contains("address already in use"),
+            Self::Ended { tail, .. } => tail.to_lowercase().contains("address already in use"),
             _ => false,
         }
     }

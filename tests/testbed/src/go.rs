@@ -51,7 +51,7 @@ impl Build<'_> {
         fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
         // Test binaries may run side by side; the second one waits and then finds
         // everything done. The lock goes when the file is closed.
-        let _lock = lock(&folder.join("lock")).await?;
+        let _lock = lock(&folder.join("lock"), self.into).await?;
         let missing = missing(wanted, &folder);
         if !missing.is_empty() {
             remove_interrupted(&folder);
@@ -138,7 +138,8 @@ pub(crate) fn file_of(package: &str) -> &str {
     }
 }
 
-async fn lock(path: &Path) -> Result<File, Error> {
+/// Waits until nobody else builds this.
+pub(crate) async fn lock(path: &Path, what: &str) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::file(path))?;
     let mut progress = None;
     loop {
@@ -146,7 +147,7 @@ async fn lock(path: &Path) -> Result<File, Error> {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) => {
                 let message =
-                    || Progress::new("waiting for another test that builds the same".to_owned());
+                    || Progress::new(format!("waiting for another test that builds {what}"));
                 progress.get_or_insert_with(message).tick().await;
             }
             Err(TryLockError::Error(error)) => return Err(Error::file(path)(error)),

@@ -26,6 +26,7 @@ mod credentials;
 mod error;
 mod folder;
 mod go;
+pub mod neo4j;
 mod net;
 mod progress;
 mod start;

@@ -47,6 +47,11 @@ impl Progress {
     }
 }
 
+/// One line on standard error.
+pub(crate) fn note(text: &str) {
+    say(&format!("testbed: {text}\n"));
+}
+
 /// A closed standard error is no reason to fail.
 fn say(text: &str) {
     let mut stderr = stderr();
