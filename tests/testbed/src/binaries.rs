@@ -24,6 +24,8 @@ const CONTROLLER_MANAGER: Binary = (
     "k8s.io/kubernetes/cmd/kube-controller-manager",
 );
 const KUBECTL: Binary = ("kubectl", "k8s.io/kubernetes/cmd/kubectl");
+const SCHEDULER: Binary = ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler");
+const KUBELET: Binary = ("kubelet", "k8s.io/kubernetes/cmd/kubelet");
 
 /// Where each binary is.
 #[derive(Debug)]
@@ -68,6 +70,13 @@ impl Binaries {
             kubectl: assets.join(KUBECTL.0),
         }
     }
+}
+
+/// What a node needs besides: scheduler and kubelet. No archive of envtest's
+/// holds them.
+pub(crate) async fn node_binaries() -> Result<(PathBuf, PathBuf), Error> {
+    let built = built(&[SCHEDULER, KUBELET]).await?;
+    Ok((built.join(SCHEDULER.0), built.join(KUBELET.0)))
 }
 
 /// The folder that holds `wanted`, built by whoever comes first.

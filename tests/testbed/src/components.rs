@@ -1,26 +1,40 @@
 //! The command lines of the three programs.
 //!
 //! It needs the folder they write to. It refuses to listen on anything but
-//! loopback. Each flag that is not plain plumbing says why it is there.
+//! loopback, or the wire to a node on this machine. Each flag that is not plain
+//! plumbing says why it is there.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::net::free_port;
 
-/// The ports that one control plane listens on.
+/// Where one control plane listens.
 #[derive(Debug)]
 pub(crate) struct Ports {
+    /// Of the API server: loopback, or where a node finds it.
+    pub(crate) address: Ipv4Addr,
     pub(crate) etcd: u16,
     peer: u16,
     pub(crate) apiserver: u16,
 }
 
 impl Ports {
-    pub(crate) fn free() -> Self {
+    pub(crate) fn free(address: Ipv4Addr) -> Self {
         Self {
+            address,
             etcd: free_port(),
             peer: free_port(),
             apiserver: free_port(),
+        }
+    }
+
+    /// The Node authorizer has somebody to judge only where there is a node.
+    fn authorization(&self) -> &'static str {
+        if self.address.is_loopback() {
+            "RBAC"
+        } else {
+            "Node,RBAC"
         }
     }
 }
@@ -38,8 +52,8 @@ rules:
   - level: Metadata
 "#;
 
-/// What the controllers do that tests rely on. The others would only cost
-/// memory: there are no nodes, so no pods.
+/// What the controllers do that tests rely on. Without a node the others would
+/// only cost memory: there are no pods.
 const CONTROLLERS: [&str; 6] = [
     // Deletes what an owner left behind, as with the Secrets of an account.
     "garbage-collector-controller",
@@ -74,10 +88,10 @@ pub(crate) fn apiserver(folder: &Path, ports: &Ports) -> Vec<String> {
     vec![
         format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
         format!("--secure-port={}", ports.apiserver),
-        "--bind-address=127.0.0.1".to_owned(),
+        format!("--bind-address={}", ports.address),
         // Otherwise it looks for the address of the default route, and a
         // machine without a network has none.
-        "--advertise-address=127.0.0.1".to_owned(),
+        format!("--advertise-address={}", ports.address),
         "--endpoint-reconciler-type=none".to_owned(),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         // It makes a certificate of its own there.
@@ -90,7 +104,7 @@ pub(crate) fn apiserver(folder: &Path, ports: &Ports) -> Vec<String> {
         ),
         format!("--token-auth-file={}", file("tokens.csv")),
         "--anonymous-auth=false".to_owned(),
-        "--authorization-mode=RBAC".to_owned(),
+        format!("--authorization-mode={}", ports.authorization()),
         format!("--audit-policy-file={}", file("audit-policy.yaml")),
         format!("--audit-log-path={}", file("audit.log")),
         // Never rotated: `audit` reads one file. (Zero would mean 100.)
@@ -102,11 +116,19 @@ pub(crate) fn apiserver(folder: &Path, ports: &Ports) -> Vec<String> {
     ]
 }
 
-pub(crate) fn controller_manager(folder: &Path) -> Vec<String> {
+/// All controllers where there is a node, otherwise those that matter.
+pub(crate) fn controller_manager(folder: &Path, node: bool) -> Vec<String> {
     let file = |name: &str| folder.join(name).display().to_string();
+    let controllers = if node {
+        "*".to_owned()
+    } else {
+        CONTROLLERS.join(",")
+    };
     vec![
         format!("--kubeconfig={}", file("controller-manager.kubeconfig")),
-        format!("--controllers={}", CONTROLLERS.join(",")),
+        format!("--controllers={controllers}"),
+        // What pods are given to know the API server by.
+        format!("--root-ca-file={}", file("certs/apiserver.crt")),
         format!(
             "--service-account-private-key-file={}",
             file("service-account.key")

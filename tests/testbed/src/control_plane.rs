@@ -1,8 +1,10 @@
 //! etcd, kube-apiserver and kube-controller-manager: started, waited for, ended.
 //!
 //! What it needs: the binaries (see `binaries.rs`) and free ports on loopback.
-//! What it refuses to do: run pods (there is no node), or outlive this process.
+//! What it refuses to do: run pods (that takes a node, see `node/`), or outlive
+//! this process.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
@@ -37,6 +39,7 @@ pub struct ControlPlane {
     apiserver: Mutex<Component>,
     etcd: Mutex<Component>,
     etcd_port: u16,
+    apiserver_port: u16,
     folder: Folder,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
@@ -55,33 +58,43 @@ impl ControlPlane {
     /// When a binary cannot be built or does not become ready; the message
     /// then ends with the last lines of its log.
     pub async fn start() -> Result<Self, Error> {
+        Self::start_at(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// The same for a node that finds the API server at `address`; on loopback
+    /// there can be no node.
+    pub(crate) async fn start_at(address: Ipv4Addr) -> Result<Self, Error> {
         // Whoever was first has chosen the provider, and any will do.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let binaries = binaries().await?;
         for _ in 0..2 {
-            match Self::start_once(&binaries).await {
+            match Self::start_once(&binaries, address).await {
                 Err(error) if error.is_taken_port() => {}
                 result => return result,
             }
         }
-        Self::start_once(&binaries).await
+        Self::start_once(&binaries, address).await
     }
 
-    async fn start_once(binaries: &Binaries) -> Result<Self, Error> {
+    async fn start_once(binaries: &Binaries, address: Ipv4Addr) -> Result<Self, Error> {
         let folder = Folder::new()?;
-        let ports = Ports::free();
+        let ports = Ports::free(address);
         let kubeconfigs = write_files(&folder, &ports)?;
+        let node = !address.is_loopback();
 
         let arguments = components::etcd(folder.path(), &ports);
         let mut etcd = Component::start(&folder, &binaries.etcd, arguments)?;
         ready(&mut etcd.child, || net::answers_200(ports.etcd, "/readyz")).await?;
 
-        let arguments = components::apiserver(folder.path(), &ports);
+        let mut arguments = components::apiserver(folder.path(), &ports);
+        if node {
+            arguments.extend(crate::node::for_apiserver(&folder)?);
+        }
         let mut apiserver = Component::start(&folder, &binaries.apiserver, arguments)?;
         ready(&mut apiserver.child, || is_ready(&kubeconfigs.admin)).await?;
 
         let mut controller_manager =
-            ControllerManager::start(&folder, &binaries.controller_manager)?;
+            ControllerManager::start(&folder, &binaries.controller_manager, node)?;
         let admin = config(&kubeconfigs.admin).await?;
         let client = new_client(&admin);
         apply::yaml(&client, &namespace_manifest(OPERATOR_NAMESPACE)).await?;
@@ -98,6 +111,7 @@ impl ControlPlane {
             apiserver: Mutex::new(apiserver),
             etcd: Mutex::new(etcd),
             etcd_port: ports.etcd,
+            apiserver_port: ports.apiserver,
             folder,
             kubectl: binaries.kubectl.clone(),
             operator: config(&kubeconfigs.operator).await?,
@@ -105,6 +119,15 @@ impl ControlPlane {
             kubeconfig: kubeconfigs.admin,
             operator_kubeconfig: kubeconfigs.operator,
         })
+    }
+
+    /// Of its programs, logs and credentials.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(crate) fn apiserver_port(&self) -> u16 {
+        self.apiserver_port
     }
 
     /// Ends the API server by SIGKILL: connections break, watches with them.
@@ -264,10 +287,14 @@ fn write_files(folder: &Folder, ports: &Ports) -> Result<Kubeconfigs, Error> {
     let operator = Identity::new(OPERATOR_USER, "");
     // A name of its own, so that the audit log tells its requests from the tests'.
     let controller_manager = Identity::new("system:kube-controller-manager", "system:masters");
+    let scheduler = Identity::new("system:kube-scheduler", "");
+    // A name that the Node authorizer knows: it sees the Secrets of its own pods
+    // and no others.
+    let kubelet = Identity::new(crate::node::USER, "system:nodes");
 
     folder.write(
         "tokens.csv",
-        &[&admin, &operator, &controller_manager]
+        &[&admin, &operator, &controller_manager, &scheduler, &kubelet]
             .map(Identity::csv)
             .concat(),
     )?;
@@ -277,9 +304,12 @@ fn write_files(folder: &Folder, ports: &Ports) -> Result<Kubeconfigs, Error> {
     // The API server writes this one; its chain ends with the authority.
     let authority = folder.join("certs/apiserver.crt");
     let kubeconfig = |name: &str, identity: &Identity| {
-        folder.write(name, &identity.kubeconfig(ports.apiserver, &authority)?)
+        let server = (ports.address, ports.apiserver);
+        folder.write(name, &identity.kubeconfig(server, &authority)?)
     };
     kubeconfig("controller-manager.kubeconfig", &controller_manager)?;
+    kubeconfig("scheduler.kubeconfig", &scheduler)?;
+    kubeconfig("kubelet.kubeconfig", &kubelet)?;
     Ok(Kubeconfigs {
         admin: kubeconfig("admin.kubeconfig", &admin)?,
         operator: kubeconfig("operator.kubeconfig", &operator)?,

@@ -15,21 +15,19 @@ use crate::{Child, components};
 #[derive(Debug)]
 pub(crate) struct ControllerManager {
     binary: PathBuf,
+    arguments: Vec<String>,
     pub(crate) child: Child,
     crds: BTreeSet<String>,
 }
 
 impl ControllerManager {
     /// Starts it; only CRDs that exist by now are known to it.
-    pub(crate) fn start(folder: &Folder, binary: &Path) -> Result<Self, Error> {
-        let child = run(
-            folder,
-            binary,
-            components::controller_manager(folder.path()),
-        )?;
+    pub(crate) fn start(folder: &Folder, binary: &Path, node: bool) -> Result<Self, Error> {
+        let arguments = components::controller_manager(folder.path(), node);
         Ok(Self {
             binary: binary.to_owned(),
-            child,
+            child: run(folder, binary, arguments.clone())?,
+            arguments,
             crds: BTreeSet::new(),
         })
     }
@@ -43,11 +41,7 @@ impl ControllerManager {
             .extend(names.iter().map(|name| (*name).to_owned()));
         if self.crds.len() > before {
             self.child.kill_now();
-            self.child = run(
-                folder,
-                &self.binary,
-                components::controller_manager(folder.path()),
-            )?;
+            self.child = run(folder, &self.binary, self.arguments.clone())?;
         }
         Ok(())
     }

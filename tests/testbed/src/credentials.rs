@@ -4,6 +4,7 @@
 //! need no certificate authority; it refuses to use a fixed one, since the
 //! port is open to every user of this machine.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use aws_lc_rs::encoding::AsDer;
@@ -43,12 +44,16 @@ impl Identity {
         format!("{token},{user},{user},\"{groups}\"\n")
     }
 
-    pub(crate) fn kubeconfig(&self, port: u16, authority: &Path) -> Result<String, Error> {
+    pub(crate) fn kubeconfig(
+        &self,
+        (address, port): (Ipv4Addr, u16),
+        authority: &Path,
+    ) -> Result<String, Error> {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{ "name": "testbed", "cluster": {
-                "server": format!("https://127.0.0.1:{port}"),
+                "server": format!("https://{address}:{port}"),
                 "certificate-authority": authority,
             }}],
             "users": [{ "name": self.user, "user": { "token": self.token } }],

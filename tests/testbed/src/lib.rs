@@ -9,10 +9,12 @@
 //! ```
 //!
 //! What it needs: Go (the binaries are built once, from the Go module proxy)
-//! or `KUBEBUILDER_ASSETS`, and a POSIX shell. Linux and macOS.
+//! or `KUBEBUILDER_ASSETS`, and a POSIX shell. Linux and macOS. A [`Node`] needs
+//! more: root on Linux, and containerd.
 //!
 //! What it refuses to do: touch anything outside the cargo target directory,
-//! listen on anything but loopback, or leave something running.
+//! listen on anything but loopback (or the wire to a node on this machine), or
+//! leave something running.
 
 mod apply;
 mod audit;
@@ -28,6 +30,7 @@ mod folder;
 mod go;
 pub mod neo4j;
 mod net;
+mod node;
 mod progress;
 mod start;
 mod target;
@@ -40,6 +43,9 @@ pub use control_plane::{ControlPlane, OPERATOR_NAMESPACE, OPERATOR_USER};
 pub use error::Error;
 pub use folder::Folder;
 pub use net::free_port;
+pub use node::image::{Image, busybox};
+pub use node::requirements::missing as node_needs;
+pub use node::{NODE, Node};
 pub use target::random;
 pub use tools::tool;
 
