@@ -72,7 +72,7 @@ pub const fn needs_somebody(reason: Reason) -> bool {
 }
 
 /// Whether the account is stopped on purpose, whatever its token says.
-const fn stops(reason: Reason) -> bool {
+pub(super) const fn stops(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::NotAllowed

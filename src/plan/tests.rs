@@ -4,6 +4,8 @@
 
 #[path = "tests_acts.rs"]
 mod acts;
+#[path = "tests_kstatus.rs"]
+mod kstatus;
 #[path = "tests_model.rs"]
 mod model;
 

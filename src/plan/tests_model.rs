@@ -6,7 +6,7 @@
 #[path = "tests_fixture.rs"]
 mod fixture;
 #[path = "tests_model_rules.rs"]
-mod rules;
+pub(super) mod rules;
 #[path = "tests_model_steps.rs"]
 mod steps;
 
@@ -22,7 +22,7 @@ use super::super::memory::{Memory, Noticed};
 use super::super::observed::Observed;
 use super::super::schedule::{TokenLife, after};
 use super::super::secret_meta::{self as sm, Meta, Slot};
-use super::super::status::{Outcome, next_status};
+use super::super::status::{Outcome, needs_somebody, next_status, stops};
 use super::super::step::{
     Content, Credential, Effect, Kind, Minted, Next, OktaCredential, Place, Purpose, Refusal,
     Retire, Retry, Staged, Step,
@@ -128,6 +128,8 @@ pub(super) struct Model {
     vault: Option<Credentials>,
     next_value: Value,
     now: Timestamp,
+    /// Each status that was reached, and what a person would say of it.
+    pub(super) said: Vec<(Neo4jServiceAccountStatus, rules::Health)>,
 }
 
 impl Model {
@@ -151,6 +153,7 @@ impl Model {
             vault: None,
             next_value: 1,
             now: Timestamp::from_second(1_800_000_000).expect("an instant"),
+            said: Vec::new(),
         }
     }
 
@@ -356,6 +359,8 @@ impl Model {
         );
         rules::kstatus_reads_it_right(&status, &self.observe(), self.now);
         if self.status.as_ref() != Some(&status) {
+            let health = rules::health(outcome, &self.observe(), self.now);
+            self.said.push((status.clone(), health));
             self.status = Some(status);
             self.writes += 1;
         }

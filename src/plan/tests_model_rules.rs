@@ -96,6 +96,36 @@ pub(super) fn kstatus_reads_it_right(
     assert_eq!(status.token.is_some(), status.binding.is_some());
 }
 
+/// What a person would say who knows the account's token and how it went.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in super::super) enum Health {
+    /// All is as asked for.
+    Current,
+    /// It serves, and something is still to be done or to be looked into.
+    Serves,
+    /// It will serve without anybody's help.
+    InProgress,
+    /// It does not serve until somebody acts.
+    Failed,
+}
+
+pub(super) fn health(outcome: &Outcome, observed: &Observed, now: Timestamp) -> Health {
+    let lives = observed
+        .token_facts()
+        .is_some_and(|token| token.life.expires_at > now);
+    let reason = match outcome {
+        Outcome::Settled => None,
+        Outcome::Blocked(blocked) => Some(blocked.reason),
+        Outcome::Failed { reason, .. } => Some(*reason),
+    };
+    match reason {
+        None if lives => Health::Current,
+        Some(reason) if needs_somebody(reason) && (!lives || stops(reason)) => Health::Failed,
+        _ if lives => Health::Serves,
+        _ => Health::InProgress,
+    }
+}
+
 /// Whether a step changes nothing.
 pub(super) fn is_read(step: &Step) -> bool {
     matches!(
