@@ -1,12 +1,11 @@
-//! A node for each test, one after the other, and an Okta for it.
+//! A node for each test, one after the other.
 
 use std::io::Write;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Once;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{Api, Client};
-use okta_emulator::{Config, Emulator};
 use serde_json::json;
 use testbed::{Image, Node, OPERATOR_NAMESPACE, busybox, node_needs};
 use tokio::sync::{Mutex, MutexGuard};
@@ -18,22 +17,17 @@ pub(crate) const BUSYBOX: &str = "docker.io/local/busybox:1";
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// A node, and an Okta.
+/// A node with the image that pods of the tests run.
 pub(crate) struct Machine {
     pub(crate) node: Node,
     pub(crate) client: Client,
-    pub(crate) okta: Emulator,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Machine {
     /// A new one, or `None` where there can be none.
     pub(crate) async fn new() -> Option<Self> {
-        if let Some(missing) = node_needs() {
-            assert!(std::env::var_os("CI").is_none(), "{missing}");
-            static SAID: Once = Once::new();
-            // The harness keeps back what `eprintln!` says.
-            SAID.call_once(|| drop(writeln!(std::io::stderr(), "skipped: {missing}")));
+        if skipped(node_needs()) {
             return None;
         }
         if let Ok(filter) = std::env::var("LOG") {
@@ -53,9 +47,6 @@ impl Machine {
         Some(Self {
             node,
             client,
-            okta: Emulator::start(Config::default())
-                .await
-                .expect("an emulator"),
             _turn: turn,
         })
     }
@@ -71,11 +62,11 @@ impl Machine {
     }
 
     /// The sign-in of an issuer whose org is at `host`.
-    pub(crate) async fn sign_in(&self, host: &str) {
+    pub(crate) async fn sign_in(&self, host: &str, token: &str) {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": { "name": "okta", "annotations": { "neo4j-okta.dev/allow-host": host } },
-            "stringData": { "token": self.okta.api_token() },
+            "stringData": { "token": token },
         });
         let api: Api<Secret> = Api::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
         apply(&api, "okta", &secret).await;
@@ -83,13 +74,31 @@ impl Machine {
 
     /// kubectl, as the administrator; what it said.
     pub(crate) fn kubectl(&self, arguments: &str) -> Result<String, String> {
+        self.kubectl_with(arguments.split(' '), "")
+    }
+
+    /// kubectl with something to read on standard input.
+    pub(crate) fn kubectl_with<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+        input: &str,
+    ) -> Result<String, String> {
         let cluster = self.node.cluster();
-        let output = Command::new(cluster.kubectl())
+        let mut kubectl = Command::new(cluster.kubectl())
             .arg("--kubeconfig")
             .arg(cluster.kubeconfig())
-            .args(arguments.split(' '))
-            .output()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .map_err(|error| error.to_string())?;
+        let mut to = kubectl.stdin.take().expect("it is piped");
+        // One that does not read has something to say.
+        let _ = to.write_all(input.as_bytes());
+        drop(to);
+        let output = kubectl.wait_with_output();
+        let output = output.map_err(|error| error.to_string())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
             Ok(text(&output.stdout))
@@ -97,4 +106,16 @@ impl Machine {
             Err(text(&output.stderr))
         }
     }
+}
+
+/// Whether something is missing, which one line then tells; in CI it fails.
+pub(crate) fn skipped(missing: Option<String>) -> bool {
+    static SAID: Once = Once::new();
+    let Some(missing) = missing else {
+        return false;
+    };
+    assert!(std::env::var_os("CI").is_none(), "{missing}");
+    // The harness keeps back what `eprintln!` says.
+    SAID.call_once(|| drop(writeln!(std::io::stderr(), "skipped: {missing}")));
+    true
 }

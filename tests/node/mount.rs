@@ -8,6 +8,7 @@ use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer};
 use neo4j_okta_operator::clock::Clock;
 use neo4j_okta_operator::controller::{Fence, Operator, Settings};
 use neo4j_okta_operator::metrics::Metrics;
+use okta_emulator::{Config, Emulator};
 use serde_json::json;
 use testbed::OPERATOR_NAMESPACE;
 
@@ -35,11 +36,12 @@ async fn a_restricted_pod_sees_each_refresh_whole_and_never_an_expired_token() {
     };
     install(machine.node.cluster()).await;
     machine.restricted("payments").await;
-    machine.sign_in("127.0.0.1").await;
+    let okta = Emulator::start(Config::default()).await.unwrap();
+    machine.sign_in("127.0.0.1", okta.api_token()).await;
     let issuer = json!({
         "apiVersion": "neo4j-okta.dev/v1alpha1", "kind": "OktaIssuer", "metadata": { "name": "default" },
         "spec": {
-            "orgUrl": machine.okta.url(),
+            "orgUrl": okta.url(),
             "clusterName": "test",
             "auth": { "apiToken": { "secretRef": { "name": "okta" } } },
             "authorizationServer": { "name": "neo4j", "audience": "neo4j", "management": "Managed" },
@@ -79,7 +81,7 @@ async fn a_restricted_pod_sees_each_refresh_whole_and_never_an_expired_token() {
     for _ in 0..3 {
         let account = accounts.get("etl").await.unwrap();
         let old = account.status.unwrap().token.unwrap();
-        machine.okta.clock().advance(45 * MINUTE);
+        okta.clock().advance(45 * MINUTE);
         clock.advance(45 * MINUTE);
         let new = until("refreshed", async || {
             let token = token(&machine).await;

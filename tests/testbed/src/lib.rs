@@ -44,6 +44,7 @@ pub use error::Error;
 pub use folder::Folder;
 pub use net::free_port;
 pub use node::image::{Image, busybox};
+pub use node::operator::{OperatorImage, image as operator_image, missing as operator_image_needs};
 pub use node::requirements::missing as node_needs;
 pub use node::{NODE, Node};
 pub use target::random;

@@ -11,6 +11,7 @@
 mod cgroups;
 mod files;
 pub(crate) mod image;
+pub(crate) mod operator;
 pub(crate) mod requirements;
 mod wire;
 

@@ -1,0 +1,133 @@
+//! From `helm install` to a pod of a tenant that has its token.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::helm::{NAMESPACE, RELEASE};
+use crate::installation::{Installation, account};
+use crate::pod;
+
+/// Binds the role that the chart brings for those who apply accounts, and no other.
+fn tenant() -> String {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": { "name": "tenant", "namespace": "payments" },
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+            "name": format!("{RELEASE}-account-edit"),
+        },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane" }],
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
+    let began = Instant::now();
+    let Some(installation) = Installation::new(&json!({})).await else {
+        return;
+    };
+    let machine = &installation.machine;
+    let bytes = std::fs::metadata(&installation.image.archive)
+        .unwrap()
+        .len();
+    let megabytes = bytes as f64 / 1e6;
+    assert!(megabytes < 16.0, "the image has {megabytes:.1} MB");
+    println!(
+        "image {:.1} MB; node, image and `helm install --wait` in {:.0} s",
+        megabytes,
+        began.elapsed().as_secs_f64(),
+    );
+    let pods = installation.pods().await;
+    assert_eq!(pods.len(), 2, "two replicas are ready");
+
+    machine.restricted("payments").await;
+    let create = ["create", "-f", "-"];
+    machine.kubectl_with(create, &tenant()).unwrap();
+    let jane = ["--as=jane", "apply", "-n", "payments", "-f", "-"];
+    let applied = Instant::now();
+    machine
+        .kubectl_with(jane, &account("etl").to_string())
+        .unwrap();
+    let wait = "--as=jane wait n4jsa/etl -n payments --for=condition=Ready --timeout=60s";
+    machine.kubectl(wait).unwrap();
+    println!(
+        "account applied to Ready in {:.1} s",
+        applied.elapsed().as_secs_f64()
+    );
+
+    columns(&machine.kubectl("--as=jane get n4jsa -n payments").unwrap());
+    // What the role does not give.
+    let secret = machine.kubectl("--as=jane get secret etl-neo4j-token -n payments");
+    assert!(secret.unwrap_err().contains("forbidden"));
+    let status = [
+        "--as=jane",
+        "patch",
+        "n4jsa",
+        "etl",
+        "-n",
+        "payments",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        r#"{"status":{"appId":"0oa1"}}"#,
+    ];
+    assert!(
+        machine
+            .kubectl_with(status, "")
+            .unwrap_err()
+            .contains("forbidden")
+    );
+
+    let script = "cat /var/run/neo4j/token; echo; sleep 1000";
+    let pods = pod::run(&machine.client, pod::documented(script)).await;
+    let token = secret_data(&installation, "etl-neo4j-token", "token");
+    crate::helpers::until("mounted", async || {
+        let seen = pod::lines(&pods, "etl").await;
+        if seen == [token.as_str()] {
+            Ok(())
+        } else {
+            Err(seen)
+        }
+    })
+    .await;
+    assert_eq!(installation.restarts().await, 0);
+    hardened(&installation).await;
+}
+
+/// What the table of `kubectl get` has to tell without being asked for more.
+fn columns(table: &str) {
+    let mut lines = table.lines();
+    let header: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(
+        header,
+        ["NAME", "READY", "GROUPS", "REFRESHED", "EXPIRES", "AGE"]
+    );
+    let line: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(line[..3], ["etl", "True", r#"["neo4j_publisher"]"#]);
+}
+
+fn secret_data(installation: &Installation, name: &str, key: &str) -> String {
+    let template = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
+    let get = ["get", "secret", name, "-n", "payments", "-o", &template];
+    installation.machine.kubectl_with(get, "").unwrap()
+}
+
+/// What a reviewer of security looks at, as the API server and the node have it;
+/// that the pods are restricted, the namespace enforces.
+async fn hardened(installation: &Installation) {
+    for pod in installation.pods().await {
+        let spec = serde_json::to_value(pod.spec.unwrap()).unwrap();
+        let container = &spec["containers"][0];
+        let at = |pointer: &str| container.pointer(pointer).cloned().unwrap_or(Value::Null);
+        assert_eq!(at("/securityContext/readOnlyRootFilesystem"), true);
+        assert_eq!(at("/securityContext/capabilities/drop/0"), "ALL");
+        assert_eq!(spec["securityContext"]["runAsUser"], 65532);
+    }
+    // There is nothing in the image to be run but the operator.
+    let pod = installation.leader().await;
+    let exec = format!("exec -n {NAMESPACE} {pod} -- /bin/sh -c true");
+    let said = installation.machine.kubectl(&exec).unwrap_err();
+    assert!(said.contains("no such file"), "{said}");
+}
