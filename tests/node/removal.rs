@@ -80,7 +80,7 @@ async fn an_upgrade_touches_no_token_and_removal_in_order_leaves_nothing() {
     .await;
     let token = "etl-neo4j-token".to_owned();
     after.insert(token.clone(), before[&token].clone());
-    let credentials = "etl-neo4j-credentials".to_owned();
+    let credentials = "etl-okta-credentials".to_owned();
     after.insert(credentials.clone(), before[&credentials].clone());
     assert_eq!(after, before, "a Secret was touched");
 

@@ -2,7 +2,8 @@
 //!
 //! What it needs: nothing in the first case, Go and the Go module proxy in the
 //! second. The versions are those of `tests/kubernetes/go.mod` and written
-//! nowhere else.
+//! nowhere else; with `TESTBED_KUBERNETES=1.34` API server and controller manager
+//! are those of `tests/kubernetes/1.34/go.mod`.
 //!
 //! What it refuses to do: download a binary, or use one from `PATH`, whose
 //! version nobody chose.
@@ -13,6 +14,8 @@ use crate::error::Error;
 use crate::go::{Build, Output, read};
 
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kubernetes");
+/// Names another minor version of Kubernetes, one that has a folder in [`MODULE`].
+const MINOR: &str = "TESTBED_KUBERNETES";
 
 /// A binary's name and the Go package that it is built from.
 type Binary = (&'static str, &'static str);
@@ -38,9 +41,19 @@ pub(crate) struct Binaries {
 
 /// Finds the binaries, and builds those that are missing.
 pub(crate) async fn binaries() -> Result<Binaries, Error> {
+    if let Some(minor) = other_minor() {
+        let module = Path::new(MODULE).join(&minor);
+        let tools = built(Path::new(MODULE), &[ETCD, KUBECTL]).await?;
+        let built = built(&module, &[APISERVER, CONTROLLER_MANAGER]).await?;
+        return Ok(Binaries {
+            apiserver: built.join(APISERVER.0),
+            ..Binaries::below(&tools, &built)
+        });
+    }
     let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty())
     else {
-        let built = built(&[ETCD, APISERVER, CONTROLLER_MANAGER, KUBECTL]).await?;
+        let all = [ETCD, APISERVER, CONTROLLER_MANAGER, KUBECTL];
+        let built = built(Path::new(MODULE), &all).await?;
         return Ok(Binaries::below(&built, &built));
     };
 
@@ -57,7 +70,7 @@ pub(crate) async fn binaries() -> Result<Binaries, Error> {
     if assets.join(CONTROLLER_MANAGER.0).is_file() {
         return Ok(Binaries::below(&assets, &assets));
     }
-    let built = built(&[CONTROLLER_MANAGER]).await?;
+    let built = built(Path::new(MODULE), &[CONTROLLER_MANAGER]).await?;
     Ok(Binaries::below(&assets, &built))
 }
 
@@ -72,16 +85,20 @@ impl Binaries {
     }
 }
 
+/// The minor version that is asked for instead of the newest.
+pub(crate) fn other_minor() -> Option<String> {
+    std::env::var(MINOR).ok().filter(|minor| !minor.is_empty())
+}
+
 /// What a node needs besides: scheduler and kubelet. No archive of envtest's
 /// holds them.
 pub(crate) async fn node_binaries() -> Result<(PathBuf, PathBuf), Error> {
-    let built = built(&[SCHEDULER, KUBELET]).await?;
+    let built = built(Path::new(MODULE), &[SCHEDULER, KUBELET]).await?;
     Ok((built.join(SCHEDULER.0), built.join(KUBELET.0)))
 }
 
 /// The folder that holds `wanted`, built by whoever comes first.
-async fn built(wanted: &[Binary]) -> Result<PathBuf, Error> {
-    let module = Path::new(MODULE);
+async fn built(module: &Path, wanted: &[Binary]) -> Result<PathBuf, Error> {
     let version = version(&read(&module.join("go.mod"))?)?;
     let wanted: Vec<Output<'_>> = wanted
         .iter()

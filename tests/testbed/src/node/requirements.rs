@@ -26,6 +26,10 @@ pub fn missing() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("a node needs Linux".to_owned());
     }
+    // A kubelet may not be newer than its API server.
+    if crate::binaries::other_minor().is_some() {
+        return Some("a node needs the newest Kubernetes, without TESTBED_KUBERNETES".to_owned());
+    }
     let mut packages: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(program, _)| !on_path(program))
