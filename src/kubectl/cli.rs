@@ -150,6 +150,16 @@ pub enum Command {
   kubectl neo4jsa orphans
   kubectl neo4jsa orphans --issuer default --delete 3")]
     Orphans(Orphans),
+    /// Print the settings with which Neo4j trusts the tokens of issuers
+    ///
+    /// Of all issuers, or of those that are named, side by side. Nothing is
+    /// changed: put them where Neo4j reads its settings.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa config
+  kubectl neo4jsa config default --format helm > values.yaml
+  kubectl neo4jsa config default partner --format env
+  kubectl neo4jsa config --format cypher | cypher-shell -d system")]
+    Config(Config),
     /// Print the script that lets kubectl complete this plugin's words
     #[command(after_help = "Examples:
   kubectl neo4jsa completion > ~/.local/bin/kubectl_complete-neo4jsa
@@ -219,6 +229,32 @@ pub struct OperatorFlags {
         value_name = "NAME"
     )]
     pub operator_namespace: String,
+}
+
+/// Which settings to print.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Names of issuers; all of them without any.
+    #[arg(value_name = "ISSUER")]
+    pub issuers: Vec<String>,
+    /// What reads the settings.
+    #[arg(short, long, value_enum, default_value_t = Form::Conf)]
+    pub format: Form,
+}
+
+/// What reads Neo4j's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// neo4j.conf.
+    Conf,
+    /// The environment of Neo4j's Docker image.
+    Env,
+    /// Values of the chart neo4j/neo4j.
+    Helm,
+    /// Cypher that creates the roles that are missing.
+    Cypher,
+    /// The fields of Aura's console.
+    Aura,
 }
 
 /// What to do about orphans.
