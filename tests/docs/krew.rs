@@ -30,7 +30,12 @@ fn fill(name: &str, archives: usize) -> Output {
     let line = |(number, target): (usize, &(&str, &str, &str))| {
         format!("{}  {}\n", sum(number), archive(target.0))
     };
-    let sums: String = TARGETS.iter().enumerate().take(archives).map(line).collect();
+    let sums: String = TARGETS
+        .iter()
+        .enumerate()
+        .take(archives)
+        .map(line)
+        .collect();
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(name);
     std::fs::write(&file, sums).unwrap();
@@ -63,7 +68,14 @@ fn krew_is_told_each_archive_with_its_checksum() {
     for field in ["homepage", "description", "caveats"] {
         assert!(!spec[field].as_str().unwrap().is_empty(), "{field}");
     }
-    let known = ["version", "homepage", "shortDescription", "description", "caveats", "platforms"];
+    let known = [
+        "version",
+        "homepage",
+        "shortDescription",
+        "description",
+        "caveats",
+        "platforms",
+    ];
     for field in spec.as_object().unwrap().keys() {
         assert!(known.contains(&field.as_str()), "krew knows no {field}");
     }
@@ -81,7 +93,9 @@ fn krew_is_told_each_archive_with_its_checksum() {
         let archive = archive(target);
         assert_eq!(
             uri,
-            format!("https://github.com/acme/neo4j-okta-operator/releases/download/v1.2.3/{archive}")
+            format!(
+                "https://github.com/acme/neo4j-okta-operator/releases/download/v1.2.3/{archive}"
+            )
         );
         assert_eq!(platform["sha256"], sum(number));
         assert_eq!(platform["bin"], binary);
@@ -121,7 +135,13 @@ fn the_release_builds_what_krew_is_told_of() {
         let mut runs = steps.filter_map(|step| step["run"].as_str());
         runs.any(|run| run.contains(word))
     };
-    assert!(run("plugin", "tar -czf \"kubectl-neo4jsa-$TARGET.tar.gz\" LICENSE"));
-    assert!(run("release", "bash .github/krew/fill \"$VERSION\" \"$GITHUB_REPOSITORY\" SHA256SUMS > neo4jsa.yaml"));
+    assert!(run(
+        "plugin",
+        "tar -czf \"kubectl-neo4jsa-$TARGET.tar.gz\" LICENSE"
+    ));
+    assert!(run(
+        "release",
+        "bash .github/krew/fill \"$VERSION\" \"$GITHUB_REPOSITORY\" SHA256SUMS > neo4jsa.yaml"
+    ));
     assert!(run("release", "kubectl-neo4jsa-*.tar.gz neo4jsa.yaml"));
 }

@@ -136,6 +136,9 @@ pub(super) enum Sample {
 pub(super) struct Minted {
     /// The token, or why there is none.
     pub(super) token: Trial,
+    /// Whether client secrets can be read, as a rotation does; `None` when there
+    /// was no app, or no time.
+    pub(super) secrets: Option<Result<(), Error>>,
     /// Whether the app is gone again; else what is left, in words.
     pub(super) removed: Result<(), String>,
 }

@@ -4,10 +4,10 @@
 use k8s_openapi::jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use super::super::checks::Check;
+use super::super::checks::{Check, Verdict};
 use super::super::render::human;
 use super::found::{Accounts, Found, Limits, Minted, Org, Sample, Trial};
-use super::judge::{denied, unanswered};
+use super::judge::{denied, right, unanswered};
 use super::judge_server::lifetime;
 use super::pages::Pages;
 use crate::api::{AccessPolicy, Management, OktaIssuer};
@@ -50,6 +50,7 @@ pub(super) fn checks(
 /// A token with an app of our own.
 fn mint(issuer: &OktaIssuer, minted: &Minted, pages: &Pages) -> Vec<Check> {
     const NAME: &str = "mint";
+    const SECRETS: &str = "client secrets";
     let wanted = &issuer.spec.authorization_server;
     let listed =
         wanted.management == Management::Managed && wanted.access_policy == AccessPolicy::AllowList;
@@ -87,11 +88,31 @@ fn mint(issuer: &OktaIssuer, minted: &Minted, pages: &Pages) -> Vec<Check> {
         ),
         Trial::Judged(Err(flaw)) => flawed(NAME, flaw, pages),
     };
+    // An app that was not registered tells the rest.
+    let secrets = minted.secrets.as_ref().map(|read| match read {
+        Err(error) if error.class == Class::NotFound => {
+            Check::skipped(SECRETS, "Okta does not show the new app yet")
+        }
+        read => {
+            let said = right(SECRETS, read, "can be read, which a rotation needs", pages);
+            let message = match said.verdict {
+                Verdict::Failed => format!(
+                    "cannot be read, so no rotation comes to its end: {}",
+                    said.message
+                ),
+                _ => said.message,
+            };
+            Check { message, ..said }
+        }
+    });
     let removed = match &minted.removed {
         Ok(()) => None,
         Err(left) => Some(Check::failed("leftover", left).at(pages.applications())),
     };
-    std::iter::once(check).chain(removed).collect()
+    std::iter::once(check)
+        .chain(secrets)
+        .chain(removed)
+        .collect()
 }
 
 fn life(claims: &Claims) -> String {
@@ -280,9 +301,10 @@ fn outage(
         .levels
         .iter()
         .any(|(b, level)| *b == Bucket::Token && level.told);
-    let guess = match known {
-        true => "",
-        false => " (a free org's; --mint asks Okta)",
+    let guess = match (known, &found.minted) {
+        (true, _) => "",
+        (false, None) => " (a free org's; --mint asks Okta)",
+        (false, Some(_)) => " (a free org's, as Okta did not tell)",
     };
     let rate = format!(
         "{accounts} accounts and {} tokens a minute{guess}",

@@ -24,7 +24,7 @@ use crate::plan::desired::duration;
 use crate::plan::identity::{AccountRef, Marker, client_id};
 use crate::plan::lane::Lane;
 use crate::plan::schedule::{SETTLING, SETTLING_RETRY, after};
-use crate::plan::step::Refusal;
+use crate::plan::step::{Kind, Refusal};
 
 /// A group that no rule of anybody's grants anything to.
 const GROUP: &str = "neo4j-okta-operator-doctor";
@@ -57,6 +57,7 @@ pub(super) async fn run(
 ) -> Result<Minted, Failure> {
     let not_begun = |why: String| Minted {
         token: Trial::NotBegun(why),
+        secrets: None,
         removed: Ok(()),
     };
     let installation = match &found.installation {
@@ -90,6 +91,10 @@ pub(super) async fn run(
         Ok(_) => attempt.token(&server, &patience).await,
         Err(error) => Trial::NotRegistered(error.clone()),
     };
+    let secrets = match &created {
+        Ok(app) if !attempt.interrupt.came() => attempt.secrets(app, &patience).await,
+        _ => None,
+    };
     let removed = match &created {
         // Okta refused it as it was: there is nothing to remove.
         Err(error) if !is_in_doubt(error) => Ok(()),
@@ -99,7 +104,11 @@ pub(super) async fn run(
         }
     };
     found.interrupted = attempt.interrupt.came();
-    Ok(Minted { token, removed })
+    Ok(Minted {
+        token,
+        secrets,
+        removed,
+    })
 }
 
 fn server(server: &Value) -> Option<Server> {
@@ -205,6 +214,19 @@ impl<'a> Attempt<'a> {
                 &self.turn,
             )
             .await
+    }
+
+    /// Whether the app's secrets can be read; they are dropped at once.
+    async fn secrets(&self, app: &Value, patience: &Patience) -> Option<Result<(), Error>> {
+        let id = app["id"].as_str()?;
+        let listed = patience.ask(async || {
+            let listed = self
+                .org
+                .list_credentials(id, Kind::Secret, &self.turn)
+                .await;
+            listed.map(drop)
+        });
+        self.interrupt.or(listed).await
     }
 
     /// As the operator judges a token before it publishes it.

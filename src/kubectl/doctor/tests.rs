@@ -208,6 +208,10 @@ fn an_issuer_with_everything_wrong() {
     });
     found.minted = Some(Minted {
         token: Trial::Judged(Err(Flaw::Lifetime("the token lives 300 s instead of 3600 s: another access policy or rule of the authorization server matches first".to_owned()))),
+        secrets: Some(Err(error(
+            Class::Forbidden,
+            "list_secrets: Okta answered 403; no admin role of the sign-in allows it",
+        ))),
         removed: Err("app 0oa9, client id c, label l, may be left at Okta, active: no answer".to_owned()),
     });
     let claim = json!({ "id": "other", "name": "groups", "claimType": "RESOURCE", "status": "ACTIVE", "valueType": "EXPRESSION", "value": "appuser.groups" });
@@ -327,6 +331,7 @@ fn a_mint_with_an_app_that_is_not_listed_is_refused_and_that_is_right() {
         let mut found = in_order(&listed);
         found.minted = Some(Minted {
             token: Trial::Refused(Refusal::AccessDenied("access_denied".to_owned())),
+            secrets: Some(Ok(())),
             removed: Ok(()),
         });
         let (_, checks) = said(issuer, &found);
