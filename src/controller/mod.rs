@@ -42,6 +42,9 @@ pub use context::{AfterStep, Settings};
 pub(crate) use leftovers::LEFTOVERS;
 #[cfg(test)]
 pub(crate) use leftovers::Leftover;
+pub(crate) use server::{read_rules, read_server};
+pub(crate) use signin::{host, secret_ref, sign_in};
+pub(crate) use surroundings::{Part as SurroundingsRound, part as look_around};
 
 use context::{Context, Stores};
 use secrets::Secrets;

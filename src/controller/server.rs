@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::context::Context;
 use super::runtime::Admissions;
 use crate::api::conditions::READY;
-use crate::api::{AccessPolicy, CreatedObjects, CreatedPolicy, Management, OktaIssuer};
+use crate::api::{
+    AccessPolicy, CreatedObjects, CreatedPolicy, Management, OktaIssuer, OktaIssuerSpec,
+};
 use crate::okta::budget::Turn;
 use crate::okta::{Class, Error, Org, Part};
 use crate::plan::issuer::{self, Identity, IssuerNext, IssuerStep, ServerView, our_policies};
@@ -126,24 +128,12 @@ impl Look<'_> {
     }
 
     async fn observe(&mut self) -> Result<(), Error> {
-        let wanted = &self.object.spec.authorization_server;
-        let created = self.created.authorization_server_id.as_deref();
-        self.view.server = match (&wanted.id, &wanted.name) {
-            (Some(id), _) => self.org.read_server(id, &self.turn).await?,
-            (None, Some(name)) => self.org.find_server(name, created, &self.turn).await?,
-            (None, None) => None,
-        };
-        let Some(id) = self.server_id() else {
-            return Ok(());
-        };
-        self.view.scopes = self.org.list_parts(&id, Part::Scopes, &self.turn).await?;
-        self.view.claims = self.org.list_parts(&id, Part::Claims, &self.turn).await?;
-        Ok(())
+        let spec = &self.object.spec;
+        read_server(spec, &self.created, self.org, &self.turn, &mut self.view).await
     }
 
     /// The policies, and the rules of those whose rules are not known.
     async fn observe_policies(&mut self) -> Result<(), Error> {
-        let wanted = &self.object.spec.authorization_server;
         let Some(id) = self.server_id() else {
             return Ok(());
         };
@@ -152,22 +142,9 @@ impl Look<'_> {
             .into_iter()
             .filter_map(id_of)
             .collect();
-        let wanted: Vec<String> = self
-            .view
-            .policies
-            .iter()
-            .filter_map(id_of)
-            .filter(|id| wanted.management == Management::External || ours.contains(id))
-            .take(MAX_POLICIES)
-            .collect();
-        for policy in wanted {
-            if self.view.rules.iter().any(|(of, _)| *of == policy) {
-                continue;
-            }
-            let rules = self.org.list_rules(&id, &policy, &self.turn).await?;
-            self.view.rules.push((policy, rules));
-        }
-        Ok(())
+        let all = self.object.spec.authorization_server.management == Management::External;
+        let wanted = |id: &str| all || ours.contains(id);
+        read_rules(wanted, self.org, &self.turn, &mut self.view).await
     }
 
     fn server_id(&self) -> Option<String> {
@@ -326,6 +303,55 @@ impl Look<'_> {
         });
         ids.collect()
     }
+}
+
+/// Reads the server that the spec names, its scopes and its claims.
+pub(crate) async fn read_server(
+    spec: &OktaIssuerSpec,
+    created: &CreatedObjects,
+    org: &Org,
+    turn: &Turn,
+    view: &mut ServerView,
+) -> Result<(), Error> {
+    let wanted = &spec.authorization_server;
+    let created = created.authorization_server_id.as_deref();
+    view.server = match (&wanted.id, &wanted.name) {
+        (Some(id), _) => org.read_server(id, turn).await?,
+        (None, Some(name)) => org.find_server(name, created, turn).await?,
+        (None, None) => None,
+    };
+    let Some(id) = view.server.as_ref().and_then(id_of) else {
+        return Ok(());
+    };
+    view.scopes = org.list_parts(&id, Part::Scopes, turn).await?;
+    view.claims = org.list_parts(&id, Part::Claims, turn).await?;
+    Ok(())
+}
+
+/// Reads the rules of those `wanted` policies of the view whose rules are not
+/// known.
+pub(crate) async fn read_rules(
+    wanted: impl Fn(&str) -> bool,
+    org: &Org,
+    turn: &Turn,
+    view: &mut ServerView,
+) -> Result<(), Error> {
+    let Some(id) = view.server.as_ref().and_then(id_of) else {
+        return Ok(());
+    };
+    let policies = view.policies.iter().filter_map(id_of);
+    let wanted: Vec<String> = policies
+        .filter(|id| wanted(id))
+        .take(MAX_POLICIES)
+        .collect();
+    for policy in wanted {
+        if view.rules.iter().any(|(of, _)| *of == policy) {
+            continue;
+        }
+        let rules = org.list_rules(&id, &policy, turn).await?;
+        view.rules.push((policy, rules));
+    }
+    Ok(())
 }
 
 fn id_of(value: &Value) -> Option<String> {

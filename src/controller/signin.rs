@@ -152,7 +152,8 @@ fn nowhere(problem: Problem, ctx: &Context) -> Prepared {
     }
 }
 
-fn secret_ref(spec: &OktaIssuerSpec) -> Option<(&SecretRef, &'static str)> {
+/// The Secret that the issuer names, and the key in it when the issuer names none.
+pub(crate) fn secret_ref(spec: &OktaIssuerSpec) -> Option<(&SecretRef, &'static str)> {
     match (&spec.auth.api_token, &spec.auth.private_key_jwt) {
         (Some(token), None) => Some((&token.secret_ref, "token")),
         (None, Some(key)) => Some((&key.secret_ref, "private-key")),
@@ -193,7 +194,7 @@ async fn read(spec: &OktaIssuerSpec, ctx: &Context) -> Result<Secret, Problem> {
 }
 
 /// The host of the org; an IPv6 address without its brackets.
-fn host(spec: &OktaIssuerSpec) -> String {
+pub(crate) fn host(spec: &OktaIssuerSpec) -> String {
     let url = Url::parse(&spec.org_url);
     let host = url.as_ref().ok().and_then(Url::host_str);
     bare(host.unwrap_or_default()).to_owned()
@@ -203,7 +204,9 @@ fn bare(host: &str) -> &str {
     host.trim().trim_start_matches('[').trim_end_matches(']')
 }
 
-fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<SignIn, Problem> {
+/// What the Secret holds, made ready to sign in with. Refuses one that does not
+/// allow to be sent to the org.
+pub(crate) fn sign_in(spec: &OktaIssuerSpec, secret: &Secret) -> Result<SignIn, Problem> {
     let name = secret.name_any();
     let host = host(spec);
     let allowed = secret.annotations().get(n::ANNOTATION_ALLOW_HOST);

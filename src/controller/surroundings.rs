@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use super::context::Context;
 use crate::api::OktaIssuer;
 use crate::okta::budget::Turn;
-use crate::okta::{Class, Error, Org, Part};
+use crate::okta::{self, Class, Error, Org};
 use crate::plan::lane::Lane;
 use crate::plan::schedule;
 use crate::plan::surroundings::{self, CALLS, PAUSE, ROUND, Surroundings};
@@ -24,9 +24,16 @@ pub(super) struct Rounds(Mutex<HashMap<String, Round>>);
 #[derive(Clone, Debug)]
 struct Round {
     next: Timestamp,
-    /// Servers that were looked at in the round that is under way.
+    part: Part,
+}
+
+/// A round that is under way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Part {
+    /// Servers that were looked at.
     seen: BTreeSet<String>,
-    found: Surroundings,
+    /// What was found.
+    pub(crate) found: Surroundings,
 }
 
 /// Looks if it is time, whichever issuer of the org asks. Returns when it is time
@@ -38,8 +45,7 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
         let mut rounds = lock(&ctx.surroundings.0);
         let round = rounds.entry(host.clone()).or_insert_with(|| Round {
             next: surroundings::first(now, registered(object, ctx)),
-            seen: BTreeSet::new(),
-            found: Surroundings::default(),
+            part: Part::default(),
         });
         // Further off only when the clock was ahead and was set right.
         if now < round.next && round.next <= schedule::after(now, ROUND) {
@@ -49,9 +55,9 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
         round.next = schedule::after(now, PAUSE);
         round.clone()
     };
-    round.next = match part(org, &mut round).await {
+    round.next = match part(org, &mut round.part).await {
         Ok(true) => {
-            round.seen.clear();
+            round.part.seen.clear();
             schedule::after(now, ROUND)
         }
         Ok(false) => schedule::after(now, PAUSE),
@@ -69,7 +75,7 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
 }
 
 /// One part of a round; whether it was the last.
-async fn part(org: &Org, round: &mut Round) -> Result<bool, Error> {
+pub(crate) async fn part(org: &Org, round: &mut Part) -> Result<bool, Error> {
     let turn = Turn::of_operator(Lane::Drift, format!("surroundings/{}", org.host()));
     round.found.new_clients_are_admins = match org.new_clients_are_admins(&turn).await {
         Ok(is) => is,
@@ -87,7 +93,9 @@ async fn part(org: &Org, round: &mut Round) -> Result<bool, Error> {
         if calls >= CALLS {
             return Ok(false);
         }
-        let policies = org.list_parts(&server.id, Part::Policies, &turn).await?;
+        let policies = org
+            .list_parts(&server.id, okta::Part::Policies, &turn)
+            .await?;
         calls += 1;
         let mut admits = false;
         for policy in surroundings::for_any_client(&policies) {
@@ -109,7 +117,7 @@ pub(super) fn found(host: &str, ctx: &Context) -> Surroundings {
     let rounds = lock(&ctx.surroundings.0);
     rounds
         .get(host)
-        .map_or_else(Surroundings::default, |round| round.found.clone())
+        .map_or_else(Surroundings::default, |round| round.part.found.clone())
 }
 
 /// Whether an app was registered for the issuer already.

@@ -28,6 +28,9 @@ pub(super) struct Check {
     pub(super) verdict: Verdict,
     /// In words; those of a failure name the repair.
     pub(super) message: String,
+    /// Where it is put right, if it is not in the words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repair: Option<String>,
 }
 
 impl Check {
@@ -52,7 +55,17 @@ impl Check {
             name,
             verdict,
             message: message.into(),
+            repair: None,
         }
+    }
+
+    /// The same with the place where it is put right, if it has to be.
+    pub(super) fn at(self, repair: impl Into<String>) -> Self {
+        let repair = match self.verdict {
+            Verdict::Passed | Verdict::Skipped => None,
+            Verdict::Warning | Verdict::Failed => Some(repair.into()),
+        };
+        Self { repair, ..self }
     }
 }
 
@@ -87,6 +100,14 @@ pub(super) fn text(title: &str, checks: &[Check], style: Style) -> String {
                 _ => style.paint(tone, &line),
             };
             let _ = writeln!(text, "  {mark} {name:<width$}  {line}");
+        }
+        let (arrow, repair) = match (style.unicode, &check.repair) {
+            (true, repair) => ("→", repair.clone().unwrap_or_default()),
+            (false, repair) => (">", repair.as_deref().unwrap_or_default().replace('›', ">")),
+        };
+        for (i, line) in wrap(&repair, room.saturating_sub(2)).iter().enumerate() {
+            let arrow = if i == 0 { arrow } else { " " };
+            let _ = writeln!(text, "    {:<width$}  {arrow} {line}", "");
         }
     }
     let count = |verdict| checks.iter().filter(|c| c.verdict == verdict).count();

@@ -13,7 +13,7 @@ const AFTER: &str = "\
 Exit codes:
   0   done, or what was looked at is in order
   1   not done: refused, not found, not in time, or no answer
-  2   looked, and found something wrong (verify)
+  2   looked, and found something wrong (verify, doctor)
   64  the command line is wrong";
 
 /// Looks after the machine identities of Neo4j that neo4j-okta-operator keeps:
@@ -150,6 +150,35 @@ pub enum Command {
   kubectl neo4jsa orphans
   kubectl neo4jsa orphans --issuer default --delete 3")]
     Orphans(Orphans),
+    /// Print the settings with which Neo4j trusts the tokens of issuers
+    ///
+    /// Of all issuers, or of those that are named, side by side. Nothing is
+    /// changed: put them where Neo4j reads its settings.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa config
+  kubectl neo4jsa config default --format helm > values.yaml
+  kubectl neo4jsa config default partner --format env
+  kubectl neo4jsa config --format cypher | cypher-shell -d system")]
+    Config(Config),
+    /// Check an issuer from end to end, in its own name at Okta
+    ///
+    /// Signs in as the operator does, with the Secret that the issuer names, and
+    /// tells what is missing and where that is put right. Reads alone, unless
+    /// --mint says otherwise.
+    #[command(after_help = "Examples:
+  kubectl neo4jsa doctor
+  kubectl neo4jsa doctor partner --mint
+  kubectl neo4jsa doctor default -o json
+
+Needs get on the OktaIssuer, and get on secrets in the operator's namespace. With
+list on accounts in all namespaces it also looks at an account's token and counts
+those that wait; with get on the namespace kube-system it knows whose policies are
+whose; with get on leases in the operator's namespace it sees which replica leads.
+
+It exits with 2 when something must be put right, with 1 when you lack a right
+without which there is nothing to look at, and with 0 otherwise, whatever is worth
+a look.")]
+    Doctor(Doctor),
     /// Print the script that lets kubectl complete this plugin's words
     #[command(after_help = "Examples:
   kubectl neo4jsa completion > ~/.local/bin/kubectl_complete-neo4jsa
@@ -219,6 +248,52 @@ pub struct OperatorFlags {
         value_name = "NAME"
     )]
     pub operator_namespace: String,
+}
+
+/// Which settings to print.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Names of issuers; all of them without any.
+    #[arg(value_name = "ISSUER")]
+    pub issuers: Vec<String>,
+    /// What reads the settings.
+    #[arg(short, long, value_enum, default_value_t = Form::Conf)]
+    pub format: Form,
+}
+
+/// What reads Neo4j's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// neo4j.conf.
+    Conf,
+    /// The environment of Neo4j's Docker image.
+    Env,
+    /// Values of the chart neo4j/neo4j.
+    Helm,
+    /// Cypher that creates the roles that are missing.
+    Cypher,
+    /// The fields of Aura's console.
+    Aura,
+}
+
+/// Which issuer to check, and how far to go.
+#[derive(Args, Clone, Debug)]
+pub struct Doctor {
+    /// Name of the issuer.
+    #[arg(value_name = "ISSUER", default_value = "default")]
+    pub issuer: String,
+    /// Also register an app at Okta, ask for a token as it would, and delete it.
+    #[arg(long)]
+    pub mint: bool,
+    /// The operator.
+    #[command(flatten)]
+    pub operator: OperatorFlags,
+    /// How long to wait, all in all, where Okta's rate limit is used up.
+    #[arg(long, default_value = "2m", value_parser = duration)]
+    pub timeout: Duration,
+    /// How to show what was found.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// What to do about orphans.

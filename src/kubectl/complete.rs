@@ -117,6 +117,7 @@ fn wanted(root: &Command, before: &[String], unfinished: &str) -> Wanted {
     let mut names = subcommand.get_positionals();
     match names.next() {
         Some(name) if name.get_id() == "issuer" && positionals == 0 => Wanted::Issuers,
+        Some(name) if name.get_id() == "issuers" => Wanted::Issuers,
         Some(name) if name.get_id() == "names" => Wanted::Accounts,
         Some(name) if name.get_id() == "name" && positionals == 0 => Wanted::Accounts,
         _ => Wanted::Nothing,
@@ -233,6 +234,7 @@ mod tests {
         assert!(!offers(&typed(&[""]), "__complete"));
         assert!(offers(&typed(&["status", "-o", ""]), "wide"));
         assert!(offers(&typed(&["status", "--s"]), "--selector"));
+        assert!(offers(&typed(&["config", "--format", ""]), "helm"));
         assert!(offers(&typed(&["renew", "--"]), "--namespace"));
         for (words, wanted) in [
             (&["renew", ""][..], Wanted::Accounts),
@@ -242,6 +244,10 @@ mod tests {
             (&["renew", "-n", "payments", ""], Wanted::Accounts),
             (&["renew", "--wait", ""], Wanted::Accounts),
             (&["orphans", "--issuer", ""], Wanted::Issuers),
+            (&["doctor", ""], Wanted::Issuers),
+            (&["doctor", "--mint", ""], Wanted::Issuers),
+            (&["doctor", "default", ""], Wanted::Nothing),
+            (&["config", "default", ""], Wanted::Issuers),
             (&["--kubeconfig", ""], Wanted::Files),
             (&["renew", "etl", "--timeout", ""], Wanted::Nothing),
         ] {

@@ -8,6 +8,8 @@ mod acts;
 mod checks;
 mod cli;
 mod complete;
+mod config;
+mod doctor;
 mod failure;
 mod inspect;
 mod orphans;
@@ -54,6 +56,8 @@ async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Abandon(arguments) => act(Act::Abandon, arguments).await,
         Command::Inspect(arguments) => inspect::run(&session().await?, arguments).await,
         Command::Verify(arguments) => verify::run(&session().await?, arguments).await,
+        Command::Config(arguments) => config::run(&session().await?, arguments).await,
+        Command::Doctor(arguments) => doctor::run(&session().await?, arguments).await,
         Command::Orphans(arguments) => orphans::run(&session().await?, arguments).await,
         Command::Completion => session::out(complete::SCRIPT).map(|()| 0),
         Command::Complete(arguments) => complete::run(&arguments.words).await,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::render::{Columns, detail};
 use super::style::{Style, table};
 use super::view::View;
-use crate::api::Neo4jServiceAccount;
+use crate::api::{Neo4jServiceAccount, OktaIssuer};
 
 /// Compares a text with the file of this name.
 pub(super) fn snapshot(name: &str, text: &str) {
@@ -62,6 +62,28 @@ pub(super) fn account(name: &str, token: bool, conditions: &[Value]) -> Neo4jSer
         });
     }
     serde_json::from_value(account).unwrap()
+}
+
+/// An issuer in order, whose spec `change` changes.
+pub(super) fn issuer(name: &str, change: impl FnOnce(&mut Value)) -> OktaIssuer {
+    let mut spec = json!({
+        "orgUrl": "https://acme.okta.com", "clusterName": "prod",
+        "auth": { "privateKeyJwt": { "clientId": "0oaoperator", "secretRef": { "name": "okta" }, "keyId": "operator-1" } },
+        "authorizationServer": { "name": "neo4j", "audience": "neo4j", "management": "Managed" },
+        "allow": [{ "namespaces": ["payments"], "groups": ["neo4j_publisher", "team_*"] }],
+    });
+    change(&mut spec);
+    serde_json::from_value(json!({
+        "apiVersion": "neo4j-okta.dev/v1alpha1", "kind": "OktaIssuer",
+        "metadata": { "name": name, "generation": 1, "uid": "u" }, "spec": spec,
+        "status": {
+            "observedGeneration": 1, "issuer": "https://acme.okta.com/oauth2/aus1",
+            "jwksUri": "https://acme.okta.com/oauth2/aus1/v1/keys", "audience": "neo4j", "accounts": 3,
+            "created": { "authorizationServerId": "aus1", "scopeId": "scp1", "claimId": "ocl1", "policies": [{ "id": "00p1", "ruleId": "0pr1" }] },
+            "conditions": [condition("Ready", "True", "IssuerReady", "accounts can get tokens")],
+        },
+    }))
+    .unwrap()
 }
 
 pub(super) fn ready(name: &str) -> Neo4jServiceAccount {

@@ -50,14 +50,14 @@ async fn keys(issuer: &OktaIssuer) -> Result<JwkSet, String> {
     let uri = status
         .jwks_uri
         .ok_or("the issuer does not know its authorization server yet: kubectl neo4jsa doctor")?;
-    let http = connect::client(issuer.spec.ca_bundle.as_deref())?;
+    keys_at(&uri, issuer.spec.ca_bundle.as_deref()).await
+}
+
+/// The keys that are published there.
+pub(super) async fn keys_at(uri: &str, ca_bundle: Option<&str>) -> Result<JwkSet, String> {
+    let http = connect::client(ca_bundle)?;
     let words = |e: reqwest::Error| format!("no keys from {uri}: {e}");
-    let answer = http
-        .get(&uri)
-        .timeout(TIMEOUT)
-        .send()
-        .await
-        .map_err(words)?;
+    let answer = http.get(uri).timeout(TIMEOUT).send().await.map_err(words)?;
     let answer = answer.error_for_status().map_err(words)?;
     answer.json().await.map_err(words)
 }

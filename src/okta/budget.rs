@@ -145,6 +145,8 @@ pub struct Level {
     pub waiting: usize,
     /// How long until all of them have had it.
     pub clears_in: Duration,
+    /// Whether Okta has told the limit; else it is that of a free org.
+    pub told: bool,
 }
 
 #[derive(Debug)]
@@ -264,6 +266,7 @@ impl Budget {
             remaining: state.window.remaining(),
             waiting,
             clears_in,
+            told: state.window.is_known(),
         })
     }
 

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::budget::{Bucket, Turn};
+use super::budget::{Bucket, Level, Turn};
 use super::connect::{no_answer, redirected};
 use super::error::{Class, Error, ErrorBody, classify};
 use super::headers::{request_id, root_cause};
@@ -215,6 +215,26 @@ impl Org {
         for bucket in Bucket::ALL {
             self.report_level(bucket);
         }
+    }
+
+    /// What is known of each bucket that was drawn on.
+    #[must_use]
+    pub fn levels(&self) -> Vec<(Bucket, Level)> {
+        let (mut budget, now) = (lock(&self.limits.budget), self.clock.now());
+        let level = |bucket| Some((bucket, budget.level(bucket, now)?));
+        Bucket::ALL.into_iter().filter_map(level).collect()
+    }
+
+    /// Requests a minute that our share of a bucket's limit allows.
+    #[must_use]
+    pub fn per_minute(&self, bucket: Bucket) -> u32 {
+        lock(&self.limits.budget).share_of(bucket)
+    }
+
+    /// The scopes of Okta's API that the sign-in was granted; `None` for an API
+    /// token, which has none, and before the first request.
+    pub async fn granted(&self) -> Option<Vec<&'static str>> {
+        self.signin.granted().await
     }
 
     pub(super) fn url(&self, path: &[String]) -> Url {

@@ -55,6 +55,7 @@ struct Token {
     value: SecretString,
     dpop: bool,
     replace_at: Timestamp,
+    scopes: Vec<&'static str>,
 }
 
 impl fmt::Debug for ServiceApp {
@@ -109,6 +110,13 @@ impl ServiceApp {
             state.token = None;
         }
         true
+    }
+
+    /// The scopes of the token in use. Okta gives none at all when one of those
+    /// that were asked for is not granted.
+    pub(super) async fn granted(&self) -> Option<Vec<&'static str>> {
+        let state = self.state.lock().await;
+        state.token.as_ref().map(|token| token.scopes.clone())
     }
 
     /// The headers that authenticate one request, and the number of the token.
@@ -189,7 +197,7 @@ impl ServiceApp {
         &self,
         org: &Org,
         nonce: &mut Option<String>,
-        scopes: &[&str],
+        scopes: &[&'static str],
     ) -> Result<Result<Token, Refused>, Error> {
         let (mut told_nonce, mut told_time) = (false, false);
         loop {
@@ -219,7 +227,7 @@ impl ServiceApp {
         &self,
         org: &Org,
         nonce: Option<&str>,
-        scopes: &[&str],
+        scopes: &[&'static str],
     ) -> Result<(Result<Token, Refused>, Option<String>), Error> {
         let url = org.url(&["oauth2".into(), "v1".into(), "token".into()]);
         let sent_at = org.clock.now();
@@ -275,6 +283,7 @@ impl ServiceApp {
         let token = Token {
             dpop: answer.token_type.eq_ignore_ascii_case("DPoP"),
             value: answer.access_token,
+            scopes: scopes.to_vec(),
             replace_at: after(sent_at, lifetime.saturating_sub(AHEAD.min(lifetime / 2))),
         };
         Ok((Ok(token), fresh))

@@ -55,6 +55,14 @@ impl SignIn {
         }
     }
 
+    /// The scopes that were granted, as far as that is known.
+    pub(super) async fn granted(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::ApiToken(_) | Self::Missing(_) => None,
+            Self::PrivateKeyJwt(app) => app.granted().await,
+        }
+    }
+
     /// The headers that authenticate one request, and the number of the token
     /// in them. `url` is without query.
     pub(super) async fn headers(

@@ -84,6 +84,43 @@ fn blocked(concern: Concern, reason: Reason, message: String) -> IssuerNext {
     }
 }
 
+/// What an issuer needs in its org, in the order in which it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The authorization server.
+    Server,
+    /// The scope.
+    Scope,
+    /// The claim with the groups.
+    Claim,
+    /// The access policies and their rules.
+    Policy,
+}
+
+impl Piece {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Server, Self::Scope, Self::Claim, Self::Policy];
+}
+
+/// What is to be done about one piece, or why nothing can be; `None` when it is
+/// in order.
+#[must_use]
+pub fn piece(
+    piece: Piece,
+    spec: &OktaIssuerSpec,
+    identity: Identity<'_>,
+    created: &CreatedObjects,
+    view: &ServerView,
+    edits: &Edits,
+) -> Option<IssuerNext> {
+    match piece {
+        Piece::Server => server(spec, view),
+        Piece::Scope => scope(spec, created, view),
+        Piece::Claim => claim(spec, created, view),
+        Piece::Policy => policy(spec, identity, created, view, edits),
+    }
+}
+
 /// The one next effect, or why there is none.
 #[must_use]
 pub fn next(
@@ -93,10 +130,9 @@ pub fn next(
     view: &ServerView,
     edits: &Edits,
 ) -> IssuerNext {
-    server(spec, view)
-        .or_else(|| scope(spec, created, view))
-        .or_else(|| claim(spec, created, view))
-        .or_else(|| policy(spec, identity, created, view, edits))
+    Piece::ALL
+        .into_iter()
+        .find_map(|one| piece(one, spec, identity, created, view, edits))
         .unwrap_or(IssuerNext::Done)
 }
 
@@ -260,7 +296,7 @@ pub fn our_policies<'a>(
         .collect()
 }
 
-fn rules_of<'a>(view: &'a ServerView, policy: &Value) -> &'a [Value] {
+pub(super) fn rules_of<'a>(view: &'a ServerView, policy: &Value) -> &'a [Value] {
     let id = policy["id"].as_str().unwrap_or_default();
     view.rules
         .iter()
@@ -269,7 +305,7 @@ fn rules_of<'a>(view: &'a ServerView, policy: &Value) -> &'a [Value] {
 }
 
 /// Whether a rule lets `client_credentials` have the scope.
-fn grants(rule: &Value, scope: &str) -> bool {
+pub(super) fn grants(rule: &Value, scope: &str) -> bool {
     let includes = |list: &Value, word: &str| {
         list["include"]
             .as_array()

@@ -9,7 +9,7 @@ use super::condition_list::Conditions;
 use super::drift;
 use super::issuer::{Concern, IssuerNext, ServerView};
 use super::orphans::Found;
-use super::schedule::promise;
+use super::schedule::{catch_up, promise};
 use super::surroundings::Surroundings;
 use crate::api::conditions::{
     AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
@@ -19,7 +19,7 @@ use crate::okta::{Class, Error};
 use crate::plan::desired::duration;
 
 /// Beyond this difference between the clocks the issuer says so.
-const SKEW: SignedDuration = SignedDuration::from_secs(30);
+pub const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
 /// So many authorization servers are named in a message.
 const NAMED: usize = 5;
@@ -288,7 +288,8 @@ fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {
 }
 
 /// How a sign-in that Okta refuses is put right.
-fn renewal(auth: &Auth) -> String {
+#[must_use]
+pub fn renewal(auth: &Auth) -> String {
     match (&auth.api_token, &auth.private_key_jwt) {
         (_, Some(app)) => format!(
             "at Okta the app {} must be active and list the public key {} as active; else correct spec.auth.privateKeyJwt, or put the right private key into the Secret that spec.auth names, {}",
@@ -373,7 +374,7 @@ fn in_order(object: &OktaIssuer, findings: &Findings) -> (Reason, String) {
     let ours = server.management == Management::Managed;
     // How long it takes to give every account a token when all wait for one.
     let accounts = findings.accounts.max(findings.accounts_of_org);
-    let catch_up = accounts as u64 * 60 / u64::from(findings.tokens_per_minute.max(1));
+    let catch_up = catch_up(accounts, findings.tokens_per_minute);
     if ours && promise(lifetime, catch_up).is_none() {
         return (
             Reason::PromiseNotKept,

@@ -29,6 +29,7 @@ pub mod observed;
 pub mod orphans;
 pub mod policy;
 pub mod policy_name;
+pub mod precedence;
 mod register;
 pub mod rotation;
 pub mod schedule;

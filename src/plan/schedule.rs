@@ -137,6 +137,12 @@ pub fn allow_at(
 /// defaults.
 pub const KUBELET_DELAY: Duration = Duration::from_secs(80);
 
+/// How many seconds it takes to serve so many accounts with one request each.
+#[must_use]
+pub fn catch_up(accounts: usize, per_minute: u32) -> u64 {
+    accounts as u64 * 60 / u64::from(per_minute.max(1))
+}
+
 /// The longest outage of Okta that no workload notices: a third of a token's
 /// lifetime, less the kubelet's delay, less the time that it takes to refresh
 /// all `overdue_seconds` of accounts afterwards. `None` when it is negative.

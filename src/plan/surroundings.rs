@@ -102,7 +102,7 @@ pub fn issues(rules: &[Value]) -> bool {
 }
 
 /// A rule for certain people is for no service.
-fn names_people(people: &Value) -> bool {
+pub(super) fn names_people(people: &Value) -> bool {
     ["groups", "users"].iter().any(|kind| {
         let named = people[kind]["include"].as_array();
         named.is_some_and(|named| !named.is_empty() && !named.iter().any(|n| n == "EVERYONE"))

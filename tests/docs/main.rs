@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
 mod cli;
+mod krew;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

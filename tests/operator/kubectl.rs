@@ -11,15 +11,15 @@ use crate::harness::{World, until};
 
 /// What the plugin said, and how it ended.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl World {
     /// Calls the plugin in the test's namespace, as an administrator.
-    async fn plugin(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn plugin(&self, arguments: &[&str]) -> Said {
         let output: Output = tokio::process::Command::new(env!("CARGO_BIN_EXE_kubectl-neo4jsa"))
             .arg("--kubeconfig")
             .arg(self.cluster.kubeconfig())
@@ -38,7 +38,7 @@ impl World {
     }
 
     /// A user who may read and change accounts in the namespace, and no more.
-    async fn tenant(&self) {
+    pub(crate) async fn tenant(&self) {
         let namespace = &self.namespace;
         let rights = format!(
             "apiVersion: rbac.authorization.k8s.io/v1

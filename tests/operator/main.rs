@@ -7,6 +7,7 @@ mod budgets;
 mod contract;
 mod costs;
 mod crashes;
+mod doctor;
 mod drift;
 mod front;
 mod harness;

@@ -1,0 +1,533 @@
+//! `kubectl neo4jsa doctor` and `config` as the platform team calls them: an issuer
+//! in order, and one for each thing that is wrong at Okta. What `--mint` makes is
+//! gone afterwards, whatever befalls it.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use neo4j_okta_operator::leader::LEASE;
+use okta_emulator::{Fault, FaultKind};
+use serde_json::{Value, json};
+use testbed::OPERATOR_NAMESPACE;
+
+use crate::harness::{World, apply, until};
+use crate::kubectl::Said;
+use crate::signin::{ROLES, SCOPES, world_with_a_key};
+
+const MINT: (&str, &str) = ("POST", "/oauth2/{authServerId}/v1/token");
+const CREATE: (&str, &str) = ("POST", "/api/v1/apps");
+
+/// What the doctor said, line by line.
+#[derive(Debug)]
+struct Diagnosis {
+    said: Said,
+    report: Value,
+}
+
+impl Diagnosis {
+    fn of(said: Said) -> Self {
+        let report = serde_json::from_str(&said.out).unwrap_or(Value::Null);
+        Self { said, report }
+    }
+
+    /// The verdict on a line, its words and the place of the repair.
+    fn line(&self, name: &str) -> (String, String) {
+        let checks = self.report["checks"].as_array();
+        let checks = checks.unwrap_or_else(|| panic!("no checks: {:#?}", self.said));
+        let line = checks.iter().find(|check| check["name"] == name);
+        let line = line.unwrap_or_else(|| panic!("no line {name}: {checks:#?}"));
+        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+        let words = format!("{} {}", text("message"), text("repair"));
+        (text("verdict"), words)
+    }
+
+    /// Fails unless the line is so and names all of these.
+    fn says(&self, name: &str, verdict: &str, wanted: &[&str]) {
+        let (found, words) = self.line(name);
+        assert_eq!(found, verdict, "{name}: {words}");
+        for word in wanted {
+            assert!(words.contains(word), "{name} does not name {word}: {words}");
+        }
+    }
+
+    fn ends_with(&self, code: i32) {
+        assert_eq!(self.said.code, code, "{:#?}", self.said);
+        assert_eq!(self.report["inOrder"], code == 0);
+    }
+}
+
+impl World {
+    async fn doctor(&self, arguments: &[&str]) -> Diagnosis {
+        let all = [&["doctor", "-o", "json"], arguments].concat();
+        Diagnosis::of(self.plugin(&all).await)
+    }
+
+    /// A server that is somebody else's, for tokens of so many minutes, and the
+    /// issuer that names it.
+    async fn external(&self, audience: &str, claim: Option<&str>, minutes: u64) -> String {
+        let admin = self.okta.admin();
+        let server = admin.create_authorization_server("graph", audience);
+        admin.add_scope(&server, "neo4j_groups");
+        if let Some(expression) = claim {
+            admin.add_claim(&server, "groups", expression, &["neo4j_groups"]);
+        }
+        let policy = admin.add_policy(&server, "machines", &["ALL_CLIENTS"], None);
+        admin.add_rule(&server, &policy, "tokens", &["neo4j_groups"], minutes);
+        let wanted =
+            json!({ "id": server, "name": null, "audience": "neo4j", "management": "External" });
+        self.issuer(json!({ "authorizationServer": wanted })).await;
+        server
+    }
+
+    /// Apps at Okta that the doctor made.
+    fn left(&self) -> Vec<Value> {
+        let mut apps = self.okta.admin().apps();
+        apps.retain(|app| app["label"].as_str().is_some_and(|l| l.contains("doctor")));
+        apps
+    }
+
+    /// A lease as a leader keeps it.
+    async fn lease(&self) {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": LEASE },
+            "spec": {
+                "holderIdentity": "operator-1", "leaseDurationSeconds": 3600,
+                "renewTime": format!("{:.6}", Timestamp::now()),
+            },
+        });
+        let leases = Api::<Lease>::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
+        apply(&leases, LEASE, &lease).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_in_order_is_found_so_from_end_to_end_and_nothing_is_left_of_the_look() {
+    let (world, ..) = world_with_a_key(&SCOPES, &["SUPER_ADMIN"]).await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    world.lease().await;
+    world.issuer_has("Ready", "True", "IssuerReady").await;
+    let apps = world.okta.admin().apps().len();
+    let found = world.doctor(&[]).await;
+    found.ends_with(0);
+    assert_eq!(found.said.err, "");
+    found.says("operator", "Passed", &["operator-1"]);
+    found.says("sign-in", "Passed", &["operator-app"]);
+    found.says(
+        "scopes",
+        "Passed",
+        &["okta.apps.manage", "okta.logs.read", "okta.orgs.read"],
+    );
+    found.says("System Log", "Passed", &[]);
+    found.says("server", "Passed", &["neo4j", "/oauth2/"]);
+    found.says("claim", "Passed", &["app.profile.neo4j_groups"]);
+    found.says("allow list", "Passed", &["1 clients"]);
+    found.says("token", "Passed", &["/etl", "neo4j_reader", "lives 1h"]);
+    found.says("limit of apps", "Passed", &["a minute"]);
+    found.says("waiting", "Passed", &["none of the org's 1 accounts"]);
+    found.says("outage", "Passed", &["goes unnoticed"]);
+    found.says("new apps", "Passed", &[]);
+    let checks = found.report["checks"].as_array().unwrap();
+    assert!(
+        checks.iter().all(|c| c["verdict"] == "Passed"),
+        "{checks:#?}"
+    );
+    // It read alone.
+    assert_eq!(world.okta.admin().apps().len(), apps);
+    let looked = |r: &&okta_emulator::Request| r.method != "GET" && !r.path.ends_with("/token");
+    world.okta.clear_requests();
+    let text = world.plugin(&["doctor"]).await;
+    assert_eq!(text.code, 0, "{text:#?}");
+    assert!(text.out.ends_with("\nall in order\n"), "{}", text.out);
+    assert_eq!(world.okta.requests().iter().filter(looked).count(), 0);
+
+    let minted = world.doctor(&["--mint"]).await;
+    minted.ends_with(0);
+    // The issuer lists its clients, and this one is none of them.
+    minted.says("mint", "Passed", &["not listed"]);
+    assert_eq!(world.left(), Vec::<Value>::new());
+
+    let mut hidden = world.okta.admin().management_tokens();
+    hidden.extend(
+        world
+            .data("etl-okta-credentials")
+            .await
+            .remove("client_secret"),
+    );
+    let token = world.token("etl").await;
+    hidden.extend(token.split('.').map(str::to_owned));
+    for said in [&found.said, &minted.said, &text] {
+        for secret in &hidden {
+            assert!(!said.out.contains(secret) && !said.err.contains(secret));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_or_role_that_is_missing_is_named_with_the_page_where_it_is_given() {
+    let (mut world, app, _) = world_with_a_key(&SCOPES, &ROLES).await;
+    world.issuer_has("Ready", "True", "IssuerReady").await;
+    world.stop_operators().await;
+    let admin = world.okta.admin();
+    admin.set_app_rights(&app, &SCOPES[1..4], &ROLES);
+    let found = world.doctor(&[]).await;
+    found.ends_with(2);
+    found.says("sign-in", "Passed", &["operator-app"]);
+    let wanted = [
+        "okta.apps.manage",
+        "okta.authorizationServers.manage",
+        "operator-app › Okta API Scopes",
+    ];
+    found.says("scopes", "Failed", &wanted);
+    found.says("Okta", "Skipped", &[]);
+
+    // Roles that do not look at apps; only --mint finds out that none registers one.
+    admin.set_app_rights(&app, &SCOPES, &["okta.authzServers.manage"]);
+    let found = world.doctor(&[]).await;
+    found.ends_with(2);
+    found.says(
+        "apps",
+        "Failed",
+        &["Application Administrator", "operator-app › Admin roles"],
+    );
+    found.says("server", "Passed", &[]);
+    admin.set_app_rights(
+        &app,
+        &SCOPES,
+        &["okta.apps.read", "API_ACCESS_MANAGEMENT_ADMIN"],
+    );
+    let found = world.doctor(&["--mint"]).await;
+    found.says("apps", "Passed", &[]);
+    found.says("mint", "Failed", &["okta.apps.manage", "Admin roles"]);
+    // Enough for everything but a rotation.
+    let rights = ["okta.apps.manage", "okta.authzServers.manage"];
+    admin.set_app_rights(&app, &SCOPES, &rights);
+    let found = world.doctor(&["--mint"]).await;
+    found.says("mint", "Passed", &["not listed"]);
+    let wanted = [
+        "okta.apps.clientCredentials.read",
+        "rotation",
+        "Admin roles",
+    ];
+    found.says("client secrets", "Failed", &wanted);
+    assert_eq!(world.left(), Vec::<Value>::new());
+    admin.set_app_rights(&app, &SCOPES, &ROLES);
+    let found = world.doctor(&["--mint"]).await;
+    found.says("client secrets", "Passed", &[]);
+
+    // The operator can do without the log, and the doctor says what that costs.
+    admin.set_app_rights(&app, &SCOPES[..5], &ROLES);
+    admin.end_management_tokens();
+    let found = world.doctor(&[]).await;
+    found.says("System Log", "Warning", &["within hours", "okta.logs.read"]);
+    found.says("new apps", "Skipped", &["okta.orgs.read"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_okta_refuses_is_told_apart_from_one_that_may_not_be_read() {
+    let world = World::without_operator().await;
+    world.issuer(json!({})).await;
+    let found = world.doctor(&[]).await;
+    found.says(
+        "sign-in",
+        "Warning",
+        &["API token", "all rights", "Security › API › Tokens"],
+    );
+    // Nothing was made yet, and the operator would make it.
+    found.says("server", "Warning", &["the operator makes it so"]);
+    found.says("issuer", "Failed", &["has not looked at it"]);
+
+    world.okta.admin().revoke_api_token();
+    let found = world.doctor(&[]).await;
+    found.ends_with(2);
+    found.says(
+        "sign-in",
+        "Failed",
+        &["E0000011", "make a new API token", "Tokens"],
+    );
+
+    world.okta.stop_answering(true);
+    let found = world.doctor(&[]).await;
+    found.ends_with(2);
+    found.says("sign-in", "Failed", &[]);
+    world.okta.stop_answering(false);
+
+    world
+        .issuer(json!({ "auth": { "apiToken": { "secretRef": { "name": "missing" } } } }))
+        .await;
+    let found = world.doctor(&[]).await;
+    found.ends_with(2);
+    found.says(
+        "sign-in Secret",
+        "Failed",
+        &["no Secret missing", "allow-host=127.0.0.1"],
+    );
+
+    let rights = "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: looks-at-issuers }
+rules:
+  - { apiGroups: [neo4j-okta.dev], resources: [oktaissuers], verbs: [get, list] }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: looks-at-issuers }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: looks-at-issuers }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: onlooker }]
+";
+    world.cluster.apply_yaml(rights).await.unwrap();
+    world.issuer(json!({})).await;
+    world.okta.clear_requests();
+    let found = world.doctor(&["--as", "onlooker"]).await;
+    assert_eq!(found.said.code, 1, "{found:#?}");
+    let wanted = [
+        "you may not read Secret okta",
+        "get on secrets",
+        OPERATOR_NAMESPACE,
+        "kubectl auth can-i",
+    ];
+    found.says("sign-in Secret", "Failed", &wanted);
+    assert_eq!(world.okta.requests().len(), 0);
+    let stranger = world.plugin(&["--as", "stranger", "doctor"]).await;
+    assert_eq!(stranger.code, 1);
+    assert!(
+        stranger.err.contains("OktaIssuer default: you may not"),
+        "{stranger:#?}"
+    );
+    let nobody = world.plugin(&["doctor", "nobody"]).await;
+    assert_eq!(nobody.code, 1);
+    assert!(
+        nobody.err.contains("there is no OktaIssuer nobody"),
+        "{nobody:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_somebody_elses_is_proved_by_a_token_and_each_fault_of_it_is_named() {
+    let world = World::without_operator().await;
+    let admin = world.okta.admin();
+    let server = world.external("neo4j", None, 30).await;
+    let found = world.doctor(&["--mint"]).await;
+    found.ends_with(2);
+    found.says(
+        "claim",
+        "Failed",
+        &["no access-token claim groups", "graph › Claims"],
+    );
+    found.says(
+        "rule",
+        "Passed",
+        &["rule tokens of policy machines", "30 min"],
+    );
+    found.says(
+        "mint",
+        "Failed",
+        &["the token's claim groups is null", "graph › Claims"],
+    );
+    assert_eq!(world.left(), Vec::<Value>::new());
+
+    // It looks right, and only a token shows that it is not.
+    let wrong = "appuser.neo4j_groups";
+    admin.add_claim(&server, "groups", wrong, &["neo4j_groups"]);
+    let found = world.doctor(&["--mint"]).await;
+    found.says("claim", "Passed", &[wrong]);
+    found.says("mint", "Failed", &["graph › Claims"]);
+    assert_eq!(world.left(), Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_audience_and_a_server_in_order_are_told_apart() {
+    let world = World::without_operator().await;
+    world
+        .external("api://other", Some("app.profile.neo4j_groups"), 60)
+        .await;
+    let found = world.doctor(&["--mint"]).await;
+    found.ends_with(2);
+    let both = [
+        "spec.authorizationServer.audience is neo4j",
+        "api://other",
+        "Authorization Servers",
+    ];
+    found.says("server", "Failed", &both);
+    found.says(
+        "mint",
+        "Failed",
+        &["audience", "api://other", "expected neo4j"],
+    );
+
+    let other = World::external(&world, "neo4j", Some("app.profile.neo4j_groups"), 60);
+    // The issuer's server is immutable: another issuer.
+    world
+        .issuers()
+        .delete("default", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    other.await;
+    let found = world.doctor(&["--mint"]).await;
+    found.says("server", "Passed", &["audience neo4j"]);
+    found.says("mint", "Passed", &["a token of 1h", "exactly its groups"]);
+    found.says("limit of token", "Passed", &["a minute"]);
+    assert_eq!(world.left(), Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_in_front_of_ours_is_named() {
+    let mut world = World::new().await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    world.stop_operators().await;
+    let admin = world.okta.admin();
+    let servers = admin.authorization_servers();
+    let server = servers.iter().find(|s| s["name"] == "neo4j").unwrap();
+    let server = server["id"].as_str().unwrap();
+    let policy = admin.add_policy(server, "everybody", &["ALL_CLIENTS"], Some(1));
+    admin.add_rule(server, &policy, "machines", &["*"], 5);
+    let found = world.doctor(&["--mint"]).await;
+    found.ends_with(2);
+    let wanted = [
+        "rule machines of policy everybody",
+        "tokens of 5 min",
+        "neo4j › Access Policies",
+    ];
+    found.says("rule", "Failed", &wanted);
+    found.says("allow list", "Warning", &["everybody", "any other client"]);
+    found.says("mint", "Failed", &["lives 300 s instead of 3600 s"]);
+    // The account's own token is an hour's: it was issued before.
+    found.says("token", "Passed", &["lives 1h"]);
+    assert_eq!(world.left(), Vec::<Value>::new());
+    // Behind ours it does no harm to the accounts, and lets others in all the same.
+    admin
+        .call(
+            "DELETE",
+            &format!("/api/v1/authorizationServers/{server}/policies/{policy}"),
+            None,
+        )
+        .unwrap();
+    let policy = admin.add_policy(server, "last", &["ALL_CLIENTS"], None);
+    admin.add_rule(server, &policy, "machines", &["*"], 60);
+    let found = world.doctor(&["--mint"]).await;
+    found.says("rule", "Passed", &["ours answers first"]);
+    found.says("allow list", "Warning", &["last"]);
+    found.says("mint", "Warning", &["not listed gets a token"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_whose_creation_was_not_answered_is_found_and_deleted() {
+    let world = World::without_operator().await;
+    world
+        .external("neo4j", Some("app.profile.neo4j_groups"), 60)
+        .await;
+    let cut = Fault::new(FaultKind::CutAfter);
+    world.okta.inject(cut.on(CREATE.0, CREATE.1).times(1));
+    let found = world.doctor(&["--mint"]).await;
+    found.ends_with(2);
+    found.says("mint", "Failed", &["no answer from Okta"]);
+    assert_eq!(world.okta.count(CREATE.0, CREATE.1), 1);
+    assert_eq!(world.left(), Vec::<Value>::new());
+
+    // Okta is slow to show what it has: neither the sign-in nor the deletion of the
+    // new app is taken for done.
+    world.okta.clock().advance(Duration::from_secs(20));
+    world.okta.inject(Fault::new(FaultKind::Lag(3000)));
+    let found = world.doctor(&["--mint"]).await;
+    found.says("mint", "Passed", &["exactly its groups"]);
+    assert_eq!(world.left(), Vec::<Value>::new());
+    world.okta.clear_faults();
+
+    // It cannot be deleted, and is named.
+    let down = Fault::new(FaultKind::Status {
+        status: 403,
+        error_code: Some("E0000056".to_owned()),
+    });
+    world.okta.inject(down.on("DELETE", "/api/v1/apps/{appId}"));
+    let found = world.doctor(&["--mint"]).await;
+    found.ends_with(2);
+    let left = world.left();
+    let id = left[0]["id"].as_str().unwrap();
+    found.says("leftover", "Failed", &[id, "kubectl neo4jsa orphans"]);
+    // It is inactive by then, and bears the mark by which the operator finds it.
+    assert_eq!(left[0]["status"], "INACTIVE");
+    assert_eq!(
+        left[0]["profile"]["neo4j_okta_operator"]["namespace"],
+        OPERATOR_NAMESPACE
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_leaves_no_app_behind() {
+    let world = World::without_operator().await;
+    world
+        .external("neo4j", Some("app.profile.neo4j_groups"), 60)
+        .await;
+    let slow = Fault::new(FaultKind::Latency(50_000));
+    world.okta.inject(slow.on(MINT.0, MINT.1));
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_kubectl-neo4jsa"))
+        .arg("--kubeconfig")
+        .arg(world.cluster.kubeconfig())
+        .args([
+            "doctor",
+            "--mint",
+            "--operator-namespace",
+            OPERATOR_NAMESPACE,
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    until("registered", async || match world.left().len() {
+        1 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    let pid = child.id().unwrap().to_string();
+    let ended = tokio::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .await
+        .unwrap();
+    assert!(ended.success());
+    let status = tokio::time::timeout(Duration::from_secs(30), child.wait()).await;
+    assert_eq!(status.expect("it ends").unwrap().code(), Some(1));
+    let output = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("interrupted"), "{said}");
+    assert_eq!(world.left(), Vec::<Value>::new());
+    assert!(world.okta.count("DELETE", "/api/v1/apps/{appId}") >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_of_an_issuer_are_those_that_its_tokens_need() {
+    let world = World::new().await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    let claims = world.claims("etl").await;
+    let conf = world.plugin(&["config"]).await;
+    assert_eq!(conf.code, 0, "{conf:#?}");
+    let issuer = claims["iss"].as_str().unwrap();
+    let line = format!(
+        "dbms.security.oidc.okta.well_known_discovery_uri={issuer}/.well-known/openid-configuration\n"
+    );
+    assert!(conf.out.contains(&line), "{}", conf.out);
+    assert!(
+        conf.out
+            .contains("\ndbms.security.oidc.okta.audience=neo4j\n")
+    );
+    let named = world
+        .plugin(&["config", "default", "--format", "helm"])
+        .await;
+    let values: Value = serde_saphyr::from_str(&named.out).unwrap();
+    assert_eq!(
+        values["config"]["dbms.security.oidc.okta.audience"],
+        "neo4j"
+    );
+    let nobody = world.plugin(&["config", "nobody"]).await;
+    assert_eq!((nobody.code, nobody.out.as_str()), (1, ""));
+    assert!(
+        nobody.err.contains("there is no OktaIssuer nobody"),
+        "{nobody:#?}"
+    );
+}
