@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
+mod asking;
 mod generated;
 mod helm;
+mod injection;
 mod install;
+mod pod;
 mod readme;
 mod values;
+mod watched;
