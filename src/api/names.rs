@@ -18,6 +18,9 @@ pub const LABEL_SERVICE_ACCOUNT: &str = "neo4j-okta.dev/service-account";
 pub const LABEL_ACCOUNT_UID: &str = "neo4j-okta.dev/account-uid";
 /// Label on credentials that an issuer keeps private: the account's namespace.
 pub const LABEL_ACCOUNT_NAMESPACE: &str = "neo4j-okta.dev/account-namespace";
+/// Label by which a pod asks for a token Secret, where the chart's injection is
+/// switched on. The API server acts on it; the operator never looks at pods.
+pub const LABEL_INJECT: &str = "neo4j-okta.dev/inject";
 
 /// Finalizer of an account: its Okta app may still exist.
 pub const FINALIZER_ACCOUNT: &str = "neo4j-okta.dev/okta-app";

@@ -5,8 +5,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
 
+mod asking;
+mod conform;
 mod generated;
 mod helm;
+mod injection;
 mod install;
+mod pod;
 mod readme;
+mod schemas;
+mod score;
+mod unittest;
 mod values;
+mod watched;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::helm::{CHART, Helm, ISSUER, object, objects};
 
-const FILES: [&str; 4] = ["minimal", "everything", "single", "nothing"];
+pub(crate) const FILES: [&str; 4] = ["minimal", "everything", "single", "nothing"];
 
-fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     format!("--values={root}/tests/chart/values/{name}.yaml")
 }
@@ -108,6 +108,12 @@ async fn wrong_values_are_refused_with_the_name_of_the_value() {
             "/leaderElection/leaseDuration",
         ),
         (vec!["--set=extraArgs[0]=run"], "/extraArgs/0"),
+        (vec!["--set=watchNamespaces[0]=A"], "/watchNamespaces/0"),
+        (vec!["--set=watchNamespaces=payments"], "/watchNamespaces"),
+        (
+            vec!["--kube-version=1.35.9", "--set=admission.inject=true"],
+            "admission.inject needs Kubernetes 1.36 or newer",
+        ),
         (vec!["--set=resources.limit.memory=1Gi"], "limit"),
         (
             vec![
