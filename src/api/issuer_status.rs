@@ -36,6 +36,9 @@ pub struct OktaIssuerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub accounts: Option<i32>,
+    /// Where the settings are by which Neo4j trusts these tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neo4j: Option<Neo4jSettingsStatus>,
     /// Ids of what the operator created in the authorization server. It repairs
     /// nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +51,43 @@ pub struct OktaIssuerStatus {
 
 fn unseen() -> i64 {
     -1
+}
+
+/// Neo4j's settings for this issuer: `neo4j.conf`, variables of the Docker image,
+/// values of the Helm chart, Cypher for missing roles, and the fields of Aura's
+/// console.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Neo4jSettingsStatus {
+    /// The ConfigMap in the operator's namespace that holds them, each under the
+    /// name of a file. It is kept current, and goes with the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub config_map: Option<String>,
+    /// Why there are none, and what to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub problem: Option<String>,
+}
+
+impl Neo4jSettingsStatus {
+    /// They are in this ConfigMap.
+    #[must_use]
+    pub fn of(config_map: String) -> Self {
+        Self {
+            config_map: Some(config_map),
+            problem: None,
+        }
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn refused(problem: String) -> Self {
+        Self {
+            config_map: None,
+            problem: Some(problem.chars().take(1024).collect()),
+        }
+    }
 }
 
 /// Ids of what the operator created in the authorization server.

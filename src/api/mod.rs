@@ -23,6 +23,6 @@ pub use definition::{crds, crds_yaml};
 pub use issuer::{
     CredentialsVisibility, OktaIssuer, OktaIssuerSpec, OnDelete, OnExternalDisable, RateLimit,
 };
-pub use issuer_status::{CreatedObjects, CreatedPolicy, OktaIssuerStatus};
+pub use issuer_status::{CreatedObjects, CreatedPolicy, Neo4jSettingsStatus, OktaIssuerStatus};
 pub use neo4j::{Neo4j, Verify};
 pub use sign_in::{ApiTokenAuth, Auth, PrivateKeyJwtAuth, SecretRef};

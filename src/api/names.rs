@@ -100,3 +100,9 @@ pub const KEY_GENERATION: &str = "generation";
 pub const PREFIX_STAGED: &str = "next_";
 /// Staged: the label of the app exactly as it is sent.
 pub const KEY_NEXT_LABEL: &str = "next_label";
+
+/// The ConfigMap with Neo4j's settings for an issuer, in the operator's namespace.
+#[must_use]
+pub fn neo4j_settings(issuer: &str) -> String {
+    format!("neo4j-settings-{issuer}")
+}

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::runtime::{Admissions, Known, Look, Runtime};
 use super::server::Before;
 use super::signin::{self, Prepared};
-use super::{drift, observe, orphans, report, surroundings};
+use super::{drift, neo4j_settings, observe, orphans, report, surroundings};
 use crate::api::{CreatedObjects, OktaIssuer, names as n};
 use crate::okta::Class;
 use crate::plan::facts::{self, Home};
@@ -194,7 +194,8 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         &findings,
         before.as_ref().and_then(|r| r.facts.clone()),
     );
-    let status = next_status(object, &findings, now);
+    let mut status = next_status(object, &findings, now);
+    status.neo4j = neo4j_settings::keep(object, &status, looked, ctx).await; // I/O
     let problem = status.problem();
     report::issuer_gauges(ctx, &name, &org, &status);
     let until_then = match (same, &findings.failure, &problem) {

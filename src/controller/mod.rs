@@ -9,6 +9,7 @@ mod finalizer;
 mod issuer;
 mod kubernetes;
 mod leftovers;
+mod neo4j_settings;
 mod observe;
 mod okta_steps;
 mod orphans;

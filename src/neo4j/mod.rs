@@ -8,5 +8,29 @@ mod render;
 pub use provider::{Provider, Refused};
 pub use render::{Format, render};
 
+use std::collections::BTreeMap;
+
+use crate::api::OktaIssuer;
+
+/// The settings for one issuer in each format that can hold them, by the name of a
+/// file.
+///
+/// # Errors
+///
+/// When Okta has not been looked at yet, or a name cannot be written.
+pub fn files(issuer: &OktaIssuer) -> Result<BTreeMap<String, String>, Refused> {
+    let provider = [Provider::new(issuer)?];
+    let mut files = BTreeMap::new();
+    for format in Format::ALL {
+        match render(format, &provider) {
+            Ok(text) => drop(files.insert(format.file().to_owned(), text)),
+            // The others can hold it.
+            Err(Refused::NoVariable(..)) => {}
+            Err(refused) => return Err(refused),
+        }
+    }
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests;

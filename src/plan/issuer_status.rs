@@ -228,6 +228,8 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
             .or(old.audience),
         issuer,
         accounts: i32::try_from(findings.accounts).ok(),
+        // The settings follow from this status.
+        neo4j: old.neo4j,
         created: (findings.created != CreatedObjects::default()).then(|| findings.created.clone()),
         conditions,
     }

@@ -25,7 +25,8 @@ fn tenant() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
     let began = Instant::now();
-    let Some(installation) = Installation::new(&json!({})).await else {
+    let values = json!({ "admission": { "inject": true } });
+    let Some(installation) = Installation::new(&values).await else {
         return;
     };
     let machine = &installation.machine;
@@ -92,8 +93,26 @@ async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
         }
     })
     .await;
+    injected(&installation, &token).await;
     assert_eq!(installation.restarts().await, 0);
     hardened(&installation).await;
+}
+
+/// A pod that says nothing of volumes, but has the label, has the token as well.
+async fn injected(installation: &Installation, token: &str) {
+    let script = "cat /var/run/secrets/neo4j/token; echo; sleep 1000";
+    let mut labelled = pod::idle();
+    let change = json!({
+        "metadata": { "name": "injected", "labels": { "neo4j-okta.dev/inject": "etl-neo4j-token" } },
+    });
+    crate::helpers::merge(&mut labelled, &change);
+    labelled["spec"]["containers"][0]["command"] = json!(["/bin/sh", "-c", script]);
+    let pods = pod::run(&installation.machine.client, labelled).await;
+    crate::helpers::until("injected", async || {
+        let seen = pod::lines(&pods, "injected").await;
+        if seen == [token] { Ok(()) } else { Err(seen) }
+    })
+    .await;
 }
 
 /// What the table of `kubectl get` has to tell without being asked for more.

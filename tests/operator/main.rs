@@ -19,6 +19,7 @@ mod leftovers;
 mod lifecycle;
 mod limits;
 mod namespaces;
+mod neo4j_settings;
 mod network;
 mod outages;
 mod own_token;
