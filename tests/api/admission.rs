@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testbed::ControlPlane;
 
 use crate::corpus::{base, merge};
-use crate::policies::{by, guarded, in_force};
+use crate::policies::{self, by, guarded, in_force};
 use crate::server::url;
 
 const RESTORE: &str = "neo4j-okta.dev/restore";
@@ -235,4 +235,30 @@ async fn what_is_confirmed_on_an_issuer_needs_a_verb_besides_the_right_to_write_
     by(test.cluster, "nobody", "DELETE", &one, &json!({}))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_largest_annotations_are_still_judged() {
+    let test = Test::new("large").await;
+    // All annotations of an object together hold 256 KiB.
+    let half = "x".repeat(126 * 1024);
+    let all = json!({ RESTORE: half, ABANDON: half });
+    let admin = policies::ADMIN;
+    policies::admin(test.cluster).await;
+    test.create(admin, "etl", &all, "").await.unwrap();
+    let label = json!({ "metadata": { "labels": { "team": "data" } } });
+    by(
+        test.cluster,
+        "nobody",
+        "PATCH",
+        &test.account("etl"),
+        &label,
+    )
+    .await
+    .unwrap();
+    for (annotation, verb) in [(RESTORE, "restore"), (ABANDON, "abandon")] {
+        let other = format!("y{}", &half[1..]);
+        let patch = json!({ annotation: other });
+        refused(&test.annotate("nobody", "etl", &patch).await, verb);
+    }
 }

@@ -8,11 +8,8 @@ use serde_json::{Value, json};
 use testbed::ControlPlane;
 
 use crate::corpus::{base, merge};
-use crate::policies::{by, guarded, in_force};
+use crate::policies::{ADMIN, admin, by, gone, guarded, in_force, until_deleted};
 use crate::server::url;
-
-/// Who may do everything, but not past a policy.
-const WHO: &str = "somebody";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +32,7 @@ fn payments() -> String {
     "payments".to_owned()
 }
 
-fn account(issuer: &str, groups: &[impl AsRef<str>]) -> Value {
+pub(crate) fn account(issuer: &str, groups: &[impl AsRef<str>]) -> Value {
     let groups: Vec<&str> = groups.iter().map(AsRef::as_ref).collect();
     let mut account = base("account-minimal");
     let spec = json!({ "groups": groups, "issuerRef": { "name": issuer } });
@@ -46,7 +43,7 @@ fn account(issuer: &str, groups: &[impl AsRef<str>]) -> Value {
     account
 }
 
-async fn issuer(cluster: &ControlPlane, name: &str, spec: Value) {
+pub(crate) async fn issuer(cluster: &ControlPlane, name: &str, spec: Value) {
     let mut issuer = base("issuer-minimal");
     merge(
         &mut issuer,
@@ -55,31 +52,26 @@ async fn issuer(cluster: &ControlPlane, name: &str, spec: Value) {
     cluster.apply_yaml(&issuer.to_string()).await.unwrap();
 }
 
-async fn create(
+pub(crate) async fn create(
     cluster: &ControlPlane,
     namespace: &str,
     object: &Value,
     query: &str,
 ) -> Result<Value, String> {
     let url = format!("{}{query}", url(object, namespace));
-    by(cluster, WHO, "POST", &url, object).await
+    by(cluster, ADMIN, "POST", &url, object).await
 }
 
 /// The API server with the policy, and a user who may do everything.
 async fn ready() -> &'static ControlPlane {
     let cluster = guarded().await;
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": WHO },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },
-        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": WHO }],
-    });
-    cluster.apply_yaml(&binding.to_string()).await.unwrap();
+    admin(cluster).await;
     cluster
 }
 
 /// Waits until the policy knows an issuer that was created now, and so all that
 /// were created before.
-async fn knows(cluster: &ControlPlane, canary: &str) {
+pub(crate) async fn knows(cluster: &ControlPlane, canary: &str) {
     issuer(cluster, canary, json!({ "allow": [] })).await;
     let asks = account(canary, &["reader"]);
     in_force("neo4j-okta-operator-allow", async || {
@@ -137,7 +129,7 @@ async fn an_account_whose_permission_was_narrowed_can_be_changed_and_deleted_but
     issuer(cluster, "narrowed", allow(json!(["others"]))).await;
     knows(cluster, "narrowed-canary").await;
     let one = format!("{}/narrowed", url(&asks, &namespace));
-    let patch = async |patch: Value| by(cluster, WHO, "PATCH", &one, &patch).await;
+    let patch = async |patch: Value| by(cluster, ADMIN, "PATCH", &one, &patch).await;
     patch(json!({ "metadata": { "labels": { "team": "data" } } }))
         .await
         .unwrap();
@@ -151,12 +143,37 @@ async fn an_account_whose_permission_was_narrowed_can_be_changed_and_deleted_but
         .await
         .unwrap_err();
     assert!(said.contains("does not allow group \"more\""), "{said}");
-    by(cluster, WHO, "DELETE", &one, &json!({})).await.unwrap();
+    by(cluster, ADMIN, "DELETE", &one, &json!({}))
+        .await
+        .unwrap();
     patch(json!({ "metadata": { "finalizers": null } }))
         .await
         .unwrap();
-    let gone = by(cluster, WHO, "GET", &one, &json!({})).await;
+    let gone = by(cluster, ADMIN, "GET", &one, &json!({})).await;
     assert!(gone.unwrap_err().contains("not found"));
+}
+
+#[tokio::test]
+async fn a_namespace_whose_permission_was_narrowed_goes_with_its_accounts() {
+    let cluster = ready().await;
+    let namespace = cluster.namespace("leaving").await;
+    let allow =
+        |groups: Value| json!({ "allow": [{ "namespaces": [namespace], "groups": groups }] });
+    issuer(cluster, "leaving", allow(json!(["reader"]))).await;
+    let asks = account("leaving", &["reader"]);
+    create(cluster, &namespace, &asks, "").await.unwrap();
+    issuer(cluster, "leaving", allow(json!(["others"]))).await;
+    knows(cluster, "leaving-canary").await;
+    let itself = format!("/api/v1/namespaces/{namespace}");
+    by(cluster, ADMIN, "DELETE", &itself, &json!({}))
+        .await
+        .unwrap();
+    let one = format!("{}/leaving", url(&asks, &namespace));
+    until_deleted(cluster, &one).await;
+    // As the operator does when the app is gone, in a namespace that is going.
+    let free = json!({ "metadata": { "finalizers": null } });
+    by(cluster, ADMIN, "PATCH", &one, &free).await.unwrap();
+    gone(cluster, &itself).await;
 }
 
 #[tokio::test]

@@ -195,6 +195,23 @@ async fn what_stands_in_the_way_is_refused_with_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_refuses_pods_fits_the_types() {
+    let Some(test) = Test::new("types").await else {
+        return;
+    };
+    let url = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/neo4j-okta-operator-inject";
+    let warnings = until("a policy that was looked at", async || {
+        let policy = send(test.cluster, "GET", url, &Value::Null).await?;
+        match &policy["status"]["observedGeneration"] {
+            Value::Null => Err("no status".to_owned()),
+            _ => Ok(policy["status"]["typeChecking"]["expressionWarnings"].clone()),
+        }
+    })
+    .await;
+    assert_eq!(warnings, Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pod_with_many_containers_and_mounts_is_still_judged() {
     let Some(test) = Test::new("large").await else {
         return;

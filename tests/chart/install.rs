@@ -1,8 +1,9 @@
 //! The chart at a real API server, installed by Helm; the operator runs as its
 //! Deployment says, with the rights of its ServiceAccount.
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Pod as KubePod, Secret};
+use kube::api::{DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer};
 use okta_emulator::{Config, Emulator};
@@ -11,7 +12,8 @@ use testbed::ControlPlane;
 
 use crate::helm::{CHART, Helm, NAMESPACE, RELEASE};
 use crate::pod::{
-    Pod, account_is, apply_account, bare, default_issuer_is_ready, is_ready, refused, sign_in,
+    Pod, account_is, apply_account, bare, default_issuer_is_ready, is_ready, kubectl, refused,
+    sign_in,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,6 +35,7 @@ async fn helm_install_with_an_url_and_a_secret_gives_accounts_their_tokens() {
     );
     assert!(notes.contains("allow-host=127.0.0.1"), "{notes}");
 
+    assert_eq!(restricted(&cluster).await, Ok(()));
     let pod = Pod::start(&cluster).await;
     sign_in(cluster.client(), &okta).await;
     default_issuer_is_ready(&cluster).await;
@@ -73,11 +76,48 @@ async fn helm_install_with_an_url_and_a_secret_gives_accounts_their_tokens() {
     assert!(said.contains("applied the issuer"), "{said}");
     pod.stop().await;
 
-    // The definitions stay, and with them all that was asked for.
+    // The definitions stay, and with them all that was asked for: when they are taken
+    // out of the release, and when it goes.
+    helm.ok(&[&upgrade[..], &["--set=crds.install=false"]].concat());
     helm.ok(&["uninstall", RELEASE, "-n", NAMESPACE]);
     let issuers: Api<OktaIssuer> = Api::all(cluster.client());
     assert!(accounts.get("etl").await.is_ok() && issuers.get("default").await.is_ok());
     assert!(left(&cluster).await.is_empty());
+}
+
+/// Whether Pod Security admission would let the Deployment's pods into a namespace
+/// that enforces `restricted`.
+async fn restricted(cluster: &ControlPlane) -> Result<(), String> {
+    let enforce = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl(cluster, &["label", "namespace", NAMESPACE, enforce]);
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client(), NAMESPACE);
+    let template = deployments
+        .get(RELEASE)
+        .await
+        .unwrap()
+        .spec
+        .unwrap()
+        .template;
+    let pod = |spec| KubePod {
+        metadata: ObjectMeta {
+            name: Some("operator".to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec,
+        ..KubePod::default()
+    };
+    let pods: Api<KubePod> = Api::namespaced(cluster.client(), NAMESPACE);
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    // So that it is known to be asked.
+    let mut lax = template.spec.clone();
+    lax.as_mut().unwrap().security_context = None;
+    let refused = pods.create(&params, &pod(lax)).await;
+    assert!(refused.is_err_and(|e| e.to_string().contains("PodSecurity")));
+    let created = pods.create(&params, &pod(template.spec)).await;
+    created.map(drop).map_err(|error| error.to_string())
 }
 
 /// What a release leaves behind of its own, definitions apart.

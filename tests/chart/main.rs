@@ -15,6 +15,7 @@ mod pod;
 mod readme;
 mod schemas;
 mod score;
+mod uninstall;
 mod unittest;
 mod values;
 mod watched;
