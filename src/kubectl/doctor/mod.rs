@@ -7,6 +7,7 @@ mod accounts;
 mod cluster;
 mod found;
 mod judge;
+mod judge_limits;
 mod judge_org;
 mod judge_server;
 mod look;
