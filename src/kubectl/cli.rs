@@ -2,7 +2,7 @@
 //! fully before anything connects. `docs/reference/cli.md` is made from it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -191,7 +191,7 @@ a look.")]
   chmod +x ~/.local/bin/kubectl_complete-neo4jsa
 
 kubectl runs that file, which must be on PATH, in each shell whose completion of
-kubectl itself is set up.")]
+kubectl itself is set up. A link of that name to kubectl-neo4jsa does as well.")]
     Completion,
     /// What completes the words that were typed so far.
     #[command(name = "__complete", hide = true)]
@@ -207,7 +207,20 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    Cli::try_parse_from(arguments)
+    Cli::try_parse_from(as_called(arguments.into_iter().map(Into::into).collect()))
+}
+
+/// kubectl asks a plugin for completions by a program of this name, which may be a
+/// link to this one.
+const COMPLETES: &str = "kubectl_complete-neo4jsa";
+
+/// The words as if this program had been called by its own name.
+fn as_called(mut words: Vec<OsString>) -> Vec<OsString> {
+    let called = words.first().map(Path::new).and_then(Path::file_stem);
+    if called.is_some_and(|name| name == COMPLETES) {
+        words.splice(1..1, ["__complete".into(), "--".into()]);
+    }
+    words
 }
 
 /// The command line as a value, for its reference and for completion.
@@ -218,3 +231,20 @@ pub fn command() -> clap::Command {
 
 /// The field manager of what the plugin writes.
 pub(super) const MANAGER: &str = "kubectl-neo4jsa";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_by_the_name_that_kubectl_asks_for_completes() {
+        let words = ["/opt/bin/kubectl_complete-neo4jsa", "renew", "-n", ""];
+        let cli = parse(words).unwrap();
+        assert!(matches!(&cli.command, Command::Complete(c) if c.words == words[1..]));
+        // Even words that look like flags of its own are only passed on.
+        let cli = parse(["kubectl_complete-neo4jsa", "--help"]).unwrap();
+        assert!(matches!(&cli.command, Command::Complete(c) if c.words == ["--help"]));
+        let cli = parse(["kubectl-neo4jsa", "renew", "etl"]).unwrap();
+        assert!(matches!(cli.command, Command::Renew(_)));
+    }
+}
