@@ -95,7 +95,8 @@ pub struct Doctor {
     /// Name of the issuer.
     #[arg(value_name = "ISSUER", default_value = "default")]
     pub issuer: String,
-    /// Also register an app at Okta, ask for a token as it would, and delete it.
+    /// Also register an app at Okta, ask for a token as it would, and delete it; where
+    /// the issuer lists its clients, ask with an account's credentials as well.
     #[arg(long)]
     pub mint: bool,
     /// The operator.

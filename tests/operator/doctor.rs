@@ -144,6 +144,7 @@ async fn an_issuer_in_order_is_found_so_from_end_to_end_and_nothing_is_left_of_t
     minted.ends_with(0);
     // The issuer lists its clients, and this one is none of them.
     minted.says("mint", "Passed", &["not listed"]);
+    minted.says("fresh token", "Passed", &["/etl", "lives 1h"]);
     assert_eq!(world.left(), Vec::<Value>::new());
 
     let mut hidden = world.okta.admin().management_tokens();
@@ -323,6 +324,8 @@ async fn a_policy_in_front_of_ours_is_named() {
     found.says("rule", "Failed", &wanted);
     found.says("allow list", "Warning", &["everybody", "any other client"]);
     found.says("mint", "Failed", &["lives 300 s instead of 3600 s"]);
+    let wanted = ["/etl", "lives 300 s instead of 3600 s", "Access Policies"];
+    found.says("fresh token", "Failed", &wanted);
     // The account's own token is an hour's: it was issued before.
     found.says("token", "Passed", &["lives 1h"]);
     assert_eq!(world.left(), Vec::<Value>::new());

@@ -74,11 +74,26 @@ async fn a_wrong_audience_and_a_server_in_order_are_told_apart() {
         .await
         .unwrap();
     other.await;
+    world.okta.clear_requests();
     let found = world.doctor(&["--mint"]).await;
     found.says("server", "Passed", &["audience neo4j"]);
     found.says("mint", "Passed", &["a token of 1h", "exactly its groups"]);
     found.says("limit of token", "Passed", &["a minute"]);
     assert_eq!(world.left(), Vec::<Value>::new());
+    // What docs/okta/calls.md says that it costs.
+    for (method, route) in [
+        CREATE,
+        ("GET", "/api/v1/apps"),
+        ("GET", "/oauth2/v1/clients/{clientId}"),
+        ("GET", "/api/v1/logs"),
+        ("GET", "/api/v1/apps/{appId}/credentials/secrets"),
+        ("GET", "/api/v1/apps/{appId}"),
+        ("POST", "/api/v1/apps/{appId}/lifecycle/deactivate"),
+        ("DELETE", "/api/v1/apps/{appId}"),
+        MINT,
+    ] {
+        assert_eq!(world.okta.count(method, route), 1, "{method} {route}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,8 +166,8 @@ async fn ctrl_c_leaves_no_app_behind() {
     })
     .await;
     let pid = child.id().unwrap().to_string();
-    let ended = tokio::process::Command::new("kill")
-        .args(["-INT", &pid])
+    let ended = tokio::process::Command::new("bash")
+        .args(["-c", &format!("kill -INT {pid}")])
         .status()
         .await
         .unwrap();

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::super::checks::{Check, Verdict};
 use super::super::render::human;
-use super::found::{Found, Minted, Org, Sample, Trial};
+use super::found::{Found, Fresh, Minted, Org, Sample, Trial};
 use super::judge::{denied, right, unanswered};
 use super::judge_limits::{limits, outage, waiting};
 use super::pages::Pages;
@@ -33,6 +33,7 @@ pub(super) fn checks(
     if let Some(minted) = &found.minted {
         checks.extend(mint(issuer, minted, pages));
     }
+    checks.extend(found.fresh.as_ref().map(|asked| fresh(asked, pages)));
     if let Some(view) = view {
         checks.extend(published(issuer, found, view, pages, now));
     }
@@ -60,7 +61,7 @@ fn mint(issuer: &OktaIssuer, minted: &Minted, pages: &Pages) -> Vec<Check> {
         Trial::Interrupted => Check::skipped(NAME, "interrupted"),
         Trial::Refused(Refusal::AccessDenied(_)) if listed => Check::passed(
             NAME,
-            "an app can be registered and deleted; as it is not listed, it is refused a token, which is right, so the claim is seen in an account's token alone",
+            "an app can be registered and deleted; as it is not listed, it is refused a token, which is right, so the claim is seen in an account's token",
         ),
         Trial::Refused(Refusal::AccessDenied(words)) => Check::failed(
             NAME,
@@ -111,6 +112,37 @@ fn mint(issuer: &OktaIssuer, minted: &Minted, pages: &Pages) -> Vec<Check> {
         .chain(secrets)
         .chain(removed)
         .collect()
+}
+
+/// A token with an account's credentials.
+fn fresh(asked: &Fresh, pages: &Pages) -> Check {
+    const NAME: &str = "fresh token";
+    let said = match &asked.token {
+        Trial::NotBegun(why) => Check::skipped(NAME, why),
+        Trial::Interrupted => Check::skipped(NAME, "interrupted"),
+        Trial::NotRegistered(error) | Trial::NoAnswer(error) => unanswered(NAME, error),
+        Trial::Refused(Refusal::AccessDenied(words)) => Check::failed(
+            NAME,
+            format!("the authorization server refuses its client ({words}), so it is not listed, or another policy stands in front"),
+        )
+        .at(pages.server("Access Policies")),
+        Trial::Refused(Refusal::InvalidClient) => Check::failed(
+            NAME,
+            "Okta refuses its credentials; kubectl neo4jsa status tells what the operator does about it",
+        )
+        .at(pages.applications()),
+        Trial::Refused(Refusal::Other(words)) => {
+            Check::failed(NAME, format!("Okta refuses a token: {words}")).at(pages.server("Claims"))
+        }
+        Trial::Judged(Ok(claims)) => {
+            Check::passed(NAME, format!("lives {}, with exactly its groups", life(claims)))
+        }
+        Trial::Judged(Err(flaw)) => flawed(NAME, flaw, pages),
+    };
+    Check {
+        message: format!("of {}: {}", asked.account, said.message),
+        ..said
+    }
 }
 
 fn life(claims: &Claims) -> String {

@@ -4,8 +4,10 @@
 //! `--mint`. Shows no credential and no token, and repairs nothing.
 
 mod accounts;
+mod client;
 mod cluster;
 mod found;
+mod fresh;
 mod judge;
 mod judge_limits;
 mod judge_org;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::super::checks::{self, Check, Verdict};
 use super::super::snapshots::{issuer, now, snapshot};
 use super::super::style::Style;
-use super::found::{Accounts, Found, Leader, Limits, Minted, Org, Sample, SignIn, Trial};
+use super::found::{Accounts, Found, Fresh, Leader, Limits, Minted, Org, Sample, SignIn, Trial};
 use super::{code, judge};
 use crate::api::OktaIssuer;
 use crate::okta::budget::{Bucket, Level};
@@ -151,6 +151,7 @@ fn in_order(issuer: &OktaIssuer) -> Found {
         }),
         sample: sample(token(|_| ())),
         minted: None,
+        fresh: None,
         interrupted: false,
     }
 }
@@ -185,6 +186,10 @@ fn everything() -> Vec<Check> {
         token: Trial::Interrupted,
         secrets: Some(Ok(())),
         removed: Err("left".to_owned()),
+    });
+    mint.fresh = Some(Fresh {
+        account: "payments/etl".to_owned(),
+        token: Trial::Interrupted,
     });
     let server = view(&mut mint).server.as_mut().unwrap();
     server["issuerMode"] = json!("DYNAMIC");
@@ -236,6 +241,12 @@ fn an_issuer_with_everything_wrong() {
             "list_secrets: Okta answered 403; no admin role of the sign-in allows it",
         ))),
         removed: Err("app 0oa9, client id c, label l, may be left at Okta, active: no answer".to_owned()),
+    });
+    found.fresh = Some(Fresh {
+        account: "payments/etl".to_owned(),
+        token: Trial::Refused(Refusal::AccessDenied(
+            "access_denied: Policy evaluation failed".to_owned(),
+        )),
     });
     let claim = json!({ "id": "other", "name": "groups", "claimType": "RESOURCE", "status": "ACTIVE", "valueType": "EXPRESSION", "value": "appuser.groups" });
     view(&mut found).claims = vec![claim];
