@@ -1,9 +1,12 @@
 //! `kubectl neo4jsa doctor` and `config` as the platform team calls them: an issuer
 //! in order, and one for each thing that is wrong at Okta.
 
+use std::time::Duration;
+
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use neo4j_okta_operator::leader::LEASE;
+use okta_emulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 use testbed::OPERATOR_NAMESPACE;
 
@@ -376,4 +379,33 @@ async fn the_settings_of_an_issuer_are_those_that_its_tokens_need() {
         nobody.err.contains("there is no OktaIssuer nobody"),
         "{nobody:#?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_used_up_is_waited_for_as_long_as_somebody_is_patient() {
+    let world = World::new().await;
+    world
+        .issuer_has("Authenticated", "True", "ApiTokenInUse")
+        .await;
+    let used_up = || {
+        let fault = Fault::new(FaultKind::Status {
+            status: 429,
+            error_code: Some("E0000047".to_owned()),
+        });
+        let fault = fault.on("GET", "/oauth2/v1/clients/{clientId}");
+        world.okta.inject(fault.times(1));
+    };
+    used_up();
+    let found = world.doctor(&["--timeout", "1ms"]).await;
+    found.ends_with(0);
+    found.says("clients", "Skipped", &["used up until", "--timeout"]);
+    // Okta's minute is nearly over, so that this one takes no whole one.
+    let second = world.clock.now().as_second().rem_euclid(60);
+    let ahead = Duration::from_secs((110 - second).rem_euclid(60).unsigned_abs());
+    world.okta.clock().advance(ahead);
+    used_up();
+    world.okta.clear_requests();
+    let found = world.doctor(&["--timeout", "2m"]).await;
+    found.says("clients", "Passed", &[]);
+    assert_eq!(world.okta.count("GET", "/oauth2/v1/clients/{clientId}"), 2);
 }
