@@ -46,6 +46,7 @@ pub(crate) use leftovers::Leftover;
 pub(crate) use server::{read_rules, read_server};
 pub(crate) use signin::{host, secret_ref, sign_in};
 pub(crate) use surroundings::{Part as SurroundingsRound, part as look_around};
+pub(crate) use vault::{Held, live_credentials};
 
 use context::{Context, Stores};
 use secrets::Secrets;

@@ -17,9 +17,9 @@ use crate::plan::step::{Content, Purpose, Staged};
 
 /// Client credentials with their values.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(crate) struct Held {
     pub(super) client_id: String,
-    pub(super) authentication: Authentication,
+    pub(crate) authentication: Authentication,
     /// A client secret, or a private key in PEM.
     pub(super) value: SecretString,
 }
@@ -54,7 +54,7 @@ impl Held {
     }
 
     /// What the token endpoint is shown.
-    pub(super) fn credential(&self) -> Result<ClientCredential, String> {
+    pub(crate) fn credential(&self) -> Result<ClientCredential, String> {
         Ok(match self.authentication {
             Authentication::ClientSecretBasic | Authentication::ClientSecretPost => {
                 ClientCredential::Secret(self.value.clone())
@@ -81,6 +81,11 @@ pub(super) struct Credentials {
     pub(super) live: Option<Held>,
     pub(super) staged: Option<(Staged, Held)>,
     pub(super) generation: u32,
+}
+
+/// The credentials in use that a Secret holds.
+pub(crate) fn live_credentials(data: &BTreeMap<String, ByteString>) -> Option<Held> {
+    Credentials::read(data).live
 }
 
 fn text(data: &BTreeMap<String, ByteString>, key: &str) -> Option<String> {

@@ -1,10 +1,14 @@
 //! The plugin's command line, with kubectl's own flags for the cluster. Parsed
 //! fully before anything connects. `docs/reference/cli.md` is made from it.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub(super) use super::arguments::{
+    Act, Complete, Config, Doctor, Form, One, Orphans, Output, Status, TableOutput,
+};
 
 /// Exit code for a wrong command line (sysexits.h).
 pub const EX_USAGE: u8 = 64;
@@ -83,7 +87,9 @@ pub struct ClusterFlags {
 pub enum Command {
     /// Show accounts: the life of each token, its credentials, and what is wrong
     ///
-    /// With one name the account is shown in detail, its conditions in words.
+    /// With one name the account is shown in detail, its conditions in words. Of
+    /// one that waits for Okta's rate limit it is foreseen when its turn comes, such
+    /// as ~12m under REFRESH, from how fast those before it had theirs.
     #[command(
         visible_alias = "get",
         after_help = "Examples:
@@ -185,174 +191,11 @@ a look.")]
   chmod +x ~/.local/bin/kubectl_complete-neo4jsa
 
 kubectl runs that file, which must be on PATH, in each shell whose completion of
-kubectl itself is set up.")]
+kubectl itself is set up. A link of that name to kubectl-neo4jsa does as well.")]
     Completion,
     /// What completes the words that were typed so far.
     #[command(name = "__complete", hide = true)]
     Complete(Complete),
-}
-
-/// Which accounts to show, and how.
-#[derive(Args, Clone, Debug)]
-pub struct Status {
-    /// Names of accounts; all of the namespace without any.
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    /// In all namespaces.
-    #[arg(short = 'A', long, conflicts_with = "names")]
-    pub all_namespaces: bool,
-    /// Only accounts with these labels, such as `team=data,env!=dev`.
-    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "names")]
-    pub selector: Option<String>,
-    /// Then show each change, until interrupted.
-    #[arg(short, long)]
-    pub watch: bool,
-    /// How to show them.
-    #[arg(short, long, value_enum, default_value_t = TableOutput::Table)]
-    pub output: TableOutput,
-}
-
-/// One account, and how long to wait for what was asked.
-#[derive(Args, Clone, Debug)]
-pub struct Act {
-    /// Name of the account.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Wait until it is done; with `--wait=false` ask and return.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub wait: bool,
-    /// How long to wait, such as `90s`.
-    #[arg(long, default_value = "1m", value_parser = duration)]
-    pub timeout: Duration,
-}
-
-/// One account, and how to show what was found.
-#[derive(Args, Clone, Debug)]
-pub struct One {
-    /// Name of the account.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// How to show it.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-}
-
-/// Where the operator keeps what is its own.
-#[derive(Args, Clone, Debug)]
-pub struct OperatorFlags {
-    /// The operator's namespace.
-    #[arg(
-        long,
-        env = "OPERATOR_NAMESPACE",
-        default_value = "neo4j-okta-system",
-        value_name = "NAME"
-    )]
-    pub operator_namespace: String,
-}
-
-/// Which settings to print.
-#[derive(Args, Clone, Debug)]
-pub struct Config {
-    /// Names of issuers; all of them without any.
-    #[arg(value_name = "ISSUER")]
-    pub issuers: Vec<String>,
-    /// What reads the settings.
-    #[arg(short, long, value_enum, default_value_t = Form::Conf)]
-    pub format: Form,
-}
-
-/// What reads Neo4j's settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// neo4j.conf.
-    Conf,
-    /// The environment of Neo4j's Docker image.
-    Env,
-    /// Values of the chart neo4j/neo4j.
-    Helm,
-    /// Cypher that creates the roles that are missing.
-    Cypher,
-    /// The fields of Aura's console.
-    Aura,
-}
-
-/// Which issuer to check, and how far to go.
-#[derive(Args, Clone, Debug)]
-pub struct Doctor {
-    /// Name of the issuer.
-    #[arg(value_name = "ISSUER", default_value = "default")]
-    pub issuer: String,
-    /// Also register an app at Okta, ask for a token as it would, and delete it.
-    #[arg(long)]
-    pub mint: bool,
-    /// The operator.
-    #[command(flatten)]
-    pub operator: OperatorFlags,
-    /// How long to wait, all in all, where Okta's rate limit is used up.
-    #[arg(long, default_value = "2m", value_parser = duration)]
-    pub timeout: Duration,
-    /// How to show what was found.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-}
-
-/// What to do about orphans.
-#[derive(Args, Clone, Debug)]
-pub struct Orphans {
-    /// Have the operator delete them at Okta, if there are just so many. May need
-    /// the verb delete-orphans on the issuer.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    pub delete: Option<u32>,
-    /// An issuer of the org that has them.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub issuer: String,
-    /// The operator.
-    #[command(flatten)]
-    pub operator: OperatorFlags,
-    /// How long to wait until the operator has answered.
-    #[arg(long, default_value = "1m", value_parser = duration)]
-    pub timeout: Duration,
-    /// How to show them.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-}
-
-/// What was typed so far.
-#[derive(Args, Clone, Debug)]
-pub struct Complete {
-    /// The words, the last one unfinished.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<String>,
-}
-
-/// Forms of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TableOutput {
-    /// A table, or one account in detail.
-    Table,
-    /// A table with more columns.
-    Wide,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-}
-
-/// Forms of anything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    crate::plan::desired::duration(text)
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "not a duration such as 90s or 1m30s".to_owned())
 }
 
 /// Parses the command line.
@@ -362,9 +205,22 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn parse<I, T>(arguments: I) -> Result<Cli, clap::Error>
 where
     I: IntoIterator<Item = T>,
-    T: Into<std::ffi::OsString> + Clone,
+    T: Into<OsString> + Clone,
 {
-    Cli::try_parse_from(arguments)
+    Cli::try_parse_from(as_called(arguments.into_iter().map(Into::into).collect()))
+}
+
+/// kubectl asks a plugin for completions by a program of this name, which may be a
+/// link to this one.
+const COMPLETES: &str = "kubectl_complete-neo4jsa";
+
+/// The words as if this program had been called by its own name.
+fn as_called(mut words: Vec<OsString>) -> Vec<OsString> {
+    let called = words.first().map(Path::new).and_then(Path::file_stem);
+    if called.is_some_and(|name| name == COMPLETES) {
+        words.splice(1..1, ["__complete".into(), "--".into()]);
+    }
+    words
 }
 
 /// The command line as a value, for its reference and for completion.
@@ -375,3 +231,20 @@ pub fn command() -> clap::Command {
 
 /// The field manager of what the plugin writes.
 pub(super) const MANAGER: &str = "kubectl-neo4jsa";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_by_the_name_that_kubectl_asks_for_completes() {
+        let words = ["/opt/bin/kubectl_complete-neo4jsa", "renew", "-n", ""];
+        let cli = parse(words).unwrap();
+        assert!(matches!(&cli.command, Command::Complete(c) if c.words == words[1..]));
+        // Even words that look like flags of its own are only passed on.
+        let cli = parse(["kubectl_complete-neo4jsa", "--help"]).unwrap();
+        assert!(matches!(&cli.command, Command::Complete(c) if c.words == ["--help"]));
+        let cli = parse(["kubectl-neo4jsa", "renew", "etl"]).unwrap();
+        assert!(matches!(cli.command, Command::Renew(_)));
+    }
+}

@@ -5,6 +5,7 @@
 
 mod act;
 mod acts;
+mod arguments;
 mod checks;
 mod cli;
 mod complete;
@@ -13,6 +14,7 @@ mod doctor;
 mod failure;
 mod inspect;
 mod orphans;
+mod pace;
 mod render;
 mod session;
 mod status;

@@ -56,7 +56,10 @@ impl Columns {
         row.push(Cell(view.state.tone(), view.state.word().to_owned()));
         row.push(token.map_or_else(none, |t| Cell(tone(t), bar(t, BAR, style))));
         row.push(or_none(token.map(|t| when(t.seconds_left))));
-        row.push(or_none(token.map(refresh)));
+        let turn = view
+            .seconds_to_turn
+            .map(|seconds| format!("~{}", human(seconds)));
+        row.push(or_none(token.map(refresh).or(turn)));
         row.push(or_none(view.credentials.seconds_old.map(|old| {
             match view.credentials.seconds_to_rotation {
                 Some(next) => format!("{} old, next {}", human(old), when(next)),
@@ -91,6 +94,13 @@ pub(super) fn detail(view: &View, style: Style) -> String {
         for line in wrap(message, style.width.saturating_sub(2)) {
             let _ = writeln!(text, "  {line}");
         }
+    }
+    if let Some(seconds) = view.seconds_to_turn {
+        let _ = writeln!(
+            text,
+            "  at the pace of the last minutes its turn comes in about {}",
+            human(seconds)
+        );
     }
     text.push('\n');
     let mut field = |name: &str, lines: &[String]| {

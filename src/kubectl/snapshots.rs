@@ -124,6 +124,19 @@ pub(super) fn disabled(name: &str) -> Neo4jServiceAccount {
     account(name, false, &conditions)
 }
 
+/// One that waits for Okta's rate limit.
+pub(super) fn limited(name: &str) -> Neo4jServiceAccount {
+    let waits = "waiting for a slot within our share of Okta's rate limit";
+    let conditions = [
+        condition("Ready", "False", "RateLimited", waits),
+        condition("Reconciling", "True", "RateLimited", waits),
+    ];
+    let mut account = account(name, false, &conditions);
+    let status = account.status.as_mut().unwrap();
+    (status.app_id, status.client_id, status.credentials) = (None, None, None);
+    account
+}
+
 fn degraded(name: &str) -> Neo4jServiceAccount {
     let conditions = [
         condition(
@@ -146,6 +159,9 @@ fn degraded(name: &str) -> Neo4jServiceAccount {
 fn one_account_in_detail() {
     let ready = detail(&View::of(&ready("etl"), now()), Style::plain(80));
     snapshot("status-ready.txt", &ready);
+    let mut limited = View::of(&limited("etl"), now());
+    limited.seconds_to_turn = Some(740);
+    snapshot("status-limited.txt", &detail(&limited, Style::plain(80)));
     let disabled = detail(&View::of(&disabled("etl"), now()), Style::plain(80));
     snapshot("status-disabled.txt", &disabled);
 }
@@ -172,7 +188,10 @@ fn all_accounts_in_a_table_whatever_their_state() {
         disabled("disabled"),
         unseen,
     ];
-    let views: Vec<View> = accounts.iter().map(|a| View::of(a, now())).collect();
+    let mut views: Vec<View> = accounts.iter().map(|a| View::of(a, now())).collect();
+    let mut waiting = View::of(&limited("waiting"), now());
+    waiting.seconds_to_turn = Some(740);
+    views.push(waiting);
     for (file, namespaces, wide) in [("table.txt", false, false), ("table-wide.txt", true, true)] {
         let columns = Columns { namespaces, wide };
         let style = Style::plain(80);

@@ -12,6 +12,7 @@ use kube::{Api, ResourceExt};
 
 use super::cli::{Status, TableOutput};
 use super::failure::{Failure, refused};
+use super::pace;
 use super::render::{Columns, detail};
 use super::session::{Session, json, out, yaml};
 use super::style::{Cell, Tone, line, table, widths};
@@ -39,7 +40,8 @@ pub(super) async fn run(session: &Session, arguments: &Status) -> Result<u8, Fai
             return Ok(0);
         }
     }
-    let widths = shown.all(&found)?;
+    let foreseen = foreseen(session, &api, arguments, &found).await;
+    let widths = shown.all(&found, &foreseen)?;
     if arguments.watch {
         changes(&shown, api, arguments, &found, &widths).await?;
     }
@@ -74,6 +76,29 @@ async fn fetch(
     Ok(found)
 }
 
+/// When those that wait have their turn. Of one account alone there is no pace, so
+/// those of its namespace are looked at, as far as that is allowed.
+async fn foreseen(
+    session: &Session,
+    api: &Api<Neo4jServiceAccount>,
+    arguments: &Status,
+    found: &[Neo4jServiceAccount],
+) -> HashMap<(String, String), i64> {
+    let now = session.clock.now();
+    if !found.iter().any(pace::waits) {
+        return HashMap::new();
+    }
+    let all = arguments.names.is_empty() && arguments.selector.is_none();
+    let list = match all {
+        true => None,
+        false => api.list(&ListParams::default()).await.ok(),
+    };
+    list.map_or_else(
+        || pace::foresee(found, now),
+        |list| pace::foresee(&list.items, now),
+    )
+}
+
 struct Shown<'a> {
     session: &'a Session,
     output: TableOutput,
@@ -83,9 +108,21 @@ struct Shown<'a> {
 
 impl Shown<'_> {
     /// Shows what was found; tells how wide the columns are.
-    fn all(&self, found: &[Neo4jServiceAccount]) -> Result<Vec<usize>, Failure> {
+    fn all(
+        &self,
+        found: &[Neo4jServiceAccount],
+        foreseen: &HashMap<(String, String), i64>,
+    ) -> Result<Vec<usize>, Failure> {
         let (style, now) = (self.session.style, self.session.clock.now());
-        let views: Vec<View> = found.iter().map(|object| View::of(object, now)).collect();
+        let view = |object| {
+            let view = View::of(object, now);
+            let turn = foreseen.get(&(view.namespace.clone(), view.name.clone()));
+            View {
+                seconds_to_turn: turn.copied(),
+                ..view
+            }
+        };
+        let views: Vec<View> = found.iter().map(view).collect();
         let header = self.columns.header();
         let rows: Vec<Vec<Cell>> = views
             .iter()

@@ -27,6 +27,10 @@ pub(super) struct View {
     /// Why, for people, unless all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
+    /// Seconds until its turn comes, as far as that can be foreseen, while it waits
+    /// for Okta's rate limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seconds_to_turn: Option<i64>,
     /// The issuer that serves it.
     pub(super) issuer: String,
     /// The groups that it asks for.
@@ -167,6 +171,7 @@ impl View {
             name: object.name_any(),
             state,
             message,
+            seconds_to_turn: None,
             issuer: object.spec.issuer_ref.name.clone(),
             groups: object.spec.groups.clone(),
             token,

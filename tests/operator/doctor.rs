@@ -1,28 +1,22 @@
 //! `kubectl neo4jsa doctor` and `config` as the platform team calls them: an issuer
-//! in order, and one for each thing that is wrong at Okta. What `--mint` makes is
-//! gone afterwards, whatever befalls it.
+//! in order, and one for each thing that is wrong at Okta.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use neo4j_okta_operator::leader::LEASE;
 use okta_emulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 use testbed::OPERATOR_NAMESPACE;
 
-use crate::harness::{World, apply, until};
+use crate::harness::{World, apply};
 use crate::kubectl::Said;
 use crate::signin::{ROLES, SCOPES, world_with_a_key};
 
-const MINT: (&str, &str) = ("POST", "/oauth2/{authServerId}/v1/token");
-const CREATE: (&str, &str) = ("POST", "/api/v1/apps");
-
 /// What the doctor said, line by line.
 #[derive(Debug)]
-struct Diagnosis {
+pub(crate) struct Diagnosis {
     said: Said,
     report: Value,
 }
@@ -45,7 +39,7 @@ impl Diagnosis {
     }
 
     /// Fails unless the line is so and names all of these.
-    fn says(&self, name: &str, verdict: &str, wanted: &[&str]) {
+    pub(crate) fn says(&self, name: &str, verdict: &str, wanted: &[&str]) {
         let (found, words) = self.line(name);
         assert_eq!(found, verdict, "{name}: {words}");
         for word in wanted {
@@ -53,21 +47,26 @@ impl Diagnosis {
         }
     }
 
-    fn ends_with(&self, code: i32) {
+    pub(crate) fn ends_with(&self, code: i32) {
         assert_eq!(self.said.code, code, "{:#?}", self.said);
         assert_eq!(self.report["inOrder"], code == 0);
     }
 }
 
 impl World {
-    async fn doctor(&self, arguments: &[&str]) -> Diagnosis {
+    pub(crate) async fn doctor(&self, arguments: &[&str]) -> Diagnosis {
         let all = [&["doctor", "-o", "json"], arguments].concat();
         Diagnosis::of(self.plugin(&all).await)
     }
 
     /// A server that is somebody else's, for tokens of so many minutes, and the
     /// issuer that names it.
-    async fn external(&self, audience: &str, claim: Option<&str>, minutes: u64) -> String {
+    pub(crate) async fn external(
+        &self,
+        audience: &str,
+        claim: Option<&str>,
+        minutes: u64,
+    ) -> String {
         let admin = self.okta.admin();
         let server = admin.create_authorization_server("graph", audience);
         admin.add_scope(&server, "neo4j_groups");
@@ -83,7 +82,7 @@ impl World {
     }
 
     /// Apps at Okta that the doctor made.
-    fn left(&self) -> Vec<Value> {
+    pub(crate) fn left(&self) -> Vec<Value> {
         let mut apps = self.okta.admin().apps();
         apps.retain(|app| app["label"].as_str().is_some_and(|l| l.contains("doctor")));
         apps
@@ -95,7 +94,7 @@ impl World {
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": LEASE },
             "spec": {
                 "holderIdentity": "operator-1", "leaseDurationSeconds": 3600,
-                "renewTime": format!("{:.6}", Timestamp::now()),
+                "renewTime": format!("{:.6}", self.clock.now()),
             },
         });
         let leases = Api::<Lease>::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
@@ -148,6 +147,7 @@ async fn an_issuer_in_order_is_found_so_from_end_to_end_and_nothing_is_left_of_t
     minted.ends_with(0);
     // The issuer lists its clients, and this one is none of them.
     minted.says("mint", "Passed", &["not listed"]);
+    minted.says("fresh token", "Passed", &["/etl", "lives 1h"]);
     assert_eq!(world.left(), Vec::<Value>::new());
 
     let mut hidden = world.okta.admin().management_tokens();
@@ -306,74 +306,6 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: onlooker }]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_of_somebody_elses_is_proved_by_a_token_and_each_fault_of_it_is_named() {
-    let world = World::without_operator().await;
-    let admin = world.okta.admin();
-    let server = world.external("neo4j", None, 30).await;
-    let found = world.doctor(&["--mint"]).await;
-    found.ends_with(2);
-    found.says(
-        "claim",
-        "Failed",
-        &["no access-token claim groups", "graph › Claims"],
-    );
-    found.says(
-        "rule",
-        "Passed",
-        &["rule tokens of policy machines", "30 min"],
-    );
-    found.says(
-        "mint",
-        "Failed",
-        &["the token's claim groups is null", "graph › Claims"],
-    );
-    assert_eq!(world.left(), Vec::<Value>::new());
-
-    // It looks right, and only a token shows that it is not.
-    let wrong = "appuser.neo4j_groups";
-    admin.add_claim(&server, "groups", wrong, &["neo4j_groups"]);
-    let found = world.doctor(&["--mint"]).await;
-    found.says("claim", "Passed", &[wrong]);
-    found.says("mint", "Failed", &["graph › Claims"]);
-    assert_eq!(world.left(), Vec::<Value>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_audience_and_a_server_in_order_are_told_apart() {
-    let world = World::without_operator().await;
-    world
-        .external("api://other", Some("app.profile.neo4j_groups"), 60)
-        .await;
-    let found = world.doctor(&["--mint"]).await;
-    found.ends_with(2);
-    let both = [
-        "spec.authorizationServer.audience is neo4j",
-        "api://other",
-        "Authorization Servers",
-    ];
-    found.says("server", "Failed", &both);
-    found.says(
-        "mint",
-        "Failed",
-        &["audience", "api://other", "expected neo4j"],
-    );
-
-    let other = World::external(&world, "neo4j", Some("app.profile.neo4j_groups"), 60);
-    // The issuer's server is immutable: another issuer.
-    world
-        .issuers()
-        .delete("default", &kube::api::DeleteParams::default())
-        .await
-        .unwrap();
-    other.await;
-    let found = world.doctor(&["--mint"]).await;
-    found.says("server", "Passed", &["audience neo4j"]);
-    found.says("mint", "Passed", &["a token of 1h", "exactly its groups"]);
-    found.says("limit of token", "Passed", &["a minute"]);
-    assert_eq!(world.left(), Vec::<Value>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_in_front_of_ours_is_named() {
     let mut world = World::new().await;
     world.account("etl", json!({})).await;
@@ -395,6 +327,8 @@ async fn a_policy_in_front_of_ours_is_named() {
     found.says("rule", "Failed", &wanted);
     found.says("allow list", "Warning", &["everybody", "any other client"]);
     found.says("mint", "Failed", &["lives 300 s instead of 3600 s"]);
+    let wanted = ["/etl", "lives 300 s instead of 3600 s", "Access Policies"];
+    found.says("fresh token", "Failed", &wanted);
     // The account's own token is an hour's: it was issued before.
     found.says("token", "Passed", &["lives 1h"]);
     assert_eq!(world.left(), Vec::<Value>::new());
@@ -412,91 +346,6 @@ async fn a_policy_in_front_of_ours_is_named() {
     found.says("rule", "Passed", &["ours answers first"]);
     found.says("allow list", "Warning", &["last"]);
     found.says("mint", "Warning", &["not listed gets a token"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_app_whose_creation_was_not_answered_is_found_and_deleted() {
-    let world = World::without_operator().await;
-    world
-        .external("neo4j", Some("app.profile.neo4j_groups"), 60)
-        .await;
-    let cut = Fault::new(FaultKind::CutAfter);
-    world.okta.inject(cut.on(CREATE.0, CREATE.1).times(1));
-    let found = world.doctor(&["--mint"]).await;
-    found.ends_with(2);
-    found.says("mint", "Failed", &["no answer from Okta"]);
-    assert_eq!(world.okta.count(CREATE.0, CREATE.1), 1);
-    assert_eq!(world.left(), Vec::<Value>::new());
-
-    // Okta is slow to show what it has: neither the sign-in nor the deletion of the
-    // new app is taken for done.
-    world.okta.clock().advance(Duration::from_secs(20));
-    world.okta.inject(Fault::new(FaultKind::Lag(3000)));
-    let found = world.doctor(&["--mint"]).await;
-    found.says("mint", "Passed", &["exactly its groups"]);
-    assert_eq!(world.left(), Vec::<Value>::new());
-    world.okta.clear_faults();
-
-    // It cannot be deleted, and is named.
-    let down = Fault::new(FaultKind::Status {
-        status: 403,
-        error_code: Some("E0000056".to_owned()),
-    });
-    world.okta.inject(down.on("DELETE", "/api/v1/apps/{appId}"));
-    let found = world.doctor(&["--mint"]).await;
-    found.ends_with(2);
-    let left = world.left();
-    let id = left[0]["id"].as_str().unwrap();
-    found.says("leftover", "Failed", &[id, "kubectl neo4jsa orphans"]);
-    // It is inactive by then, and bears the mark by which the operator finds it.
-    assert_eq!(left[0]["status"], "INACTIVE");
-    assert_eq!(
-        left[0]["profile"]["neo4j_okta_operator"]["namespace"],
-        OPERATOR_NAMESPACE
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_leaves_no_app_behind() {
-    let world = World::without_operator().await;
-    world
-        .external("neo4j", Some("app.profile.neo4j_groups"), 60)
-        .await;
-    let slow = Fault::new(FaultKind::Latency(50_000));
-    world.okta.inject(slow.on(MINT.0, MINT.1));
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_kubectl-neo4jsa"))
-        .arg("--kubeconfig")
-        .arg(world.cluster.kubeconfig())
-        .args([
-            "doctor",
-            "--mint",
-            "--operator-namespace",
-            OPERATOR_NAMESPACE,
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    until("registered", async || match world.left().len() {
-        1 => Ok(()),
-        other => Err(other),
-    })
-    .await;
-    let pid = child.id().unwrap().to_string();
-    let ended = tokio::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .await
-        .unwrap();
-    assert!(ended.success());
-    let status = tokio::time::timeout(Duration::from_secs(30), child.wait()).await;
-    assert_eq!(status.expect("it ends").unwrap().code(), Some(1));
-    let output = child.wait_with_output().await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("interrupted"), "{said}");
-    assert_eq!(world.left(), Vec::<Value>::new());
-    assert!(world.okta.count("DELETE", "/api/v1/apps/{appId}") >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -530,4 +379,33 @@ async fn the_settings_of_an_issuer_are_those_that_its_tokens_need() {
         nobody.err.contains("there is no OktaIssuer nobody"),
         "{nobody:#?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_used_up_is_waited_for_as_long_as_somebody_is_patient() {
+    let world = World::new().await;
+    world
+        .issuer_has("Authenticated", "True", "ApiTokenInUse")
+        .await;
+    let used_up = || {
+        let fault = Fault::new(FaultKind::Status {
+            status: 429,
+            error_code: Some("E0000047".to_owned()),
+        });
+        let fault = fault.on("GET", "/oauth2/v1/clients/{clientId}");
+        world.okta.inject(fault.times(1));
+    };
+    used_up();
+    let found = world.doctor(&["--timeout", "1ms"]).await;
+    found.ends_with(0);
+    found.says("clients", "Skipped", &["used up until", "--timeout"]);
+    // Okta's minute is nearly over, so that this one takes no whole one.
+    let second = world.clock.now().as_second().rem_euclid(60);
+    let ahead = Duration::from_secs((110 - second).rem_euclid(60).unsigned_abs());
+    world.okta.clock().advance(ahead);
+    used_up();
+    world.okta.clear_requests();
+    let found = world.doctor(&["--timeout", "2m"]).await;
+    found.says("clients", "Passed", &[]);
+    assert_eq!(world.okta.count("GET", "/oauth2/v1/clients/{clientId}"), 2);
 }

@@ -3,6 +3,7 @@
 use std::process::Output;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::OPERATOR_NAMESPACE;
@@ -35,6 +36,19 @@ impl World {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// Writes a status with one condition: type, status, reason, since when.
+    async fn says_of(&self, name: &str, condition: (&str, &str, &str, String)) {
+        let (type_, status, reason, since) = condition;
+        let status = json!({ "status": { "conditions": [{
+            "type": type_, "status": status, "reason": reason, "message": reason,
+            "lastTransitionTime": since, "observedGeneration": 1,
+        }] } });
+        self.accounts()
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
+            .await
+            .unwrap();
     }
 
     /// A user who may read and change accounts in the namespace, and no more.
@@ -306,4 +320,64 @@ async fn kubectl_completes_names_of_the_cluster() {
     let said = world.plugin(&words).await;
     well(&said);
     assert_eq!(said.out, "etl\n:4\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_waits_for_oktas_limit_is_told_when_its_turn_comes() {
+    let world = World::without_operator().await;
+    let ago = |seconds: i64| {
+        let at = Timestamp::from_second(world.clock.now().as_second() - seconds);
+        at.unwrap().to_string()
+    };
+    // As the operator leaves them: ten were served in the last five minutes.
+    for i in 0..10 {
+        let name = format!("served-{i}");
+        world.account(&name, json!({})).await;
+        let registered = ("Registered", "True", "AppRegistered", ago(i * 30));
+        world.says_of(&name, registered).await;
+    }
+    for (name, seconds) in [("first", 300), ("second", 200)] {
+        world.account(name, json!({})).await;
+        let waits = ("Ready", "False", "RateLimited", ago(seconds));
+        world.says_of(name, waits).await;
+    }
+    let all = world.plugin(&["status", "-o", "json"]).await;
+    well(&all);
+    let all: Value = serde_json::from_str(&all.out).unwrap();
+    let turn = |name: &str| {
+        let all = all.as_array().unwrap();
+        let account = all.iter().find(|a| a["name"] == name).unwrap();
+        account["secondsToTurn"].as_i64()
+    };
+    // Half a minute each, and the longer the test itself takes.
+    assert!(turn("first").unwrap() >= 30, "{all}");
+    assert!(turn("second") > turn("first"), "{all}");
+    assert_eq!(turn("served-1"), None);
+    // The others of its namespace tell the pace for one that is looked at alone.
+    let one = world.plugin(&["status", "second"]).await;
+    well(&one);
+    assert!(one.out.contains("its turn comes in about"), "{}", one.out);
+    // Whoever may look at it alone sees it without.
+    let rights = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{ name: one, namespace: {0} }}
+rules:
+  - {{ apiGroups: [neo4j-okta.dev], resources: [neo4jserviceaccounts], verbs: [get] }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{ name: one, namespace: {0} }}
+roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: Role, name: one }}
+subjects: [{{ apiGroup: rbac.authorization.k8s.io, kind: User, name: onlooker }}]
+",
+        world.namespace
+    );
+    world.cluster.apply_yaml(&rights).await.unwrap();
+    let alone = world
+        .plugin(&["--as", "onlooker", "status", "second"])
+        .await;
+    well(&alone);
+    assert!(alone.out.contains("RateLimited"), "{}", alone.out);
+    assert!(!alone.out.contains("its turn"), "{}", alone.out);
 }

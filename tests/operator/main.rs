@@ -8,6 +8,7 @@ mod contract;
 mod costs;
 mod crashes;
 mod doctor;
+mod doctor_mint;
 mod drift;
 mod front;
 mod harness;

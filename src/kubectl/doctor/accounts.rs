@@ -2,6 +2,7 @@
 //! let in, and the token of one of them. Needs `list` on accounts in all
 //! namespaces, and `get` on the token's Secret; without, it says so.
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use url::Url;
@@ -86,23 +87,31 @@ pub(super) fn count(
     counted
 }
 
-/// The token of the account of the issuer whose token is the newest.
-pub(super) async fn sample(
-    session: &Session,
-    accounts: &[Neo4jServiceAccount],
+/// The account of the issuer whose token is the newest, and its client id. Pure.
+pub(super) fn newest<'a>(
+    accounts: &'a [Neo4jServiceAccount],
     name: &str,
-) -> Sample {
-    let now = session.clock.now();
-    let newest = accounts
+    now: Timestamp,
+) -> Option<(&'a Neo4jServiceAccount, &'a str)> {
+    let alive = |account: &'a Neo4jServiceAccount| {
+        let status = account.status.as_ref()?;
+        let token = status.token.as_ref().filter(|t| t.expires_at.0 > now)?;
+        Some((token.issued_at.0, account, status.client_id.as_deref()?))
+    };
+    accounts
         .iter()
         .filter(|account| account.spec.issuer_ref.name == name)
-        .filter_map(|account| {
-            let status = account.status.as_ref()?;
-            let token = status.token.as_ref().filter(|t| t.expires_at.0 > now)?;
-            Some((token.issued_at.0, account, status.client_id.clone()?))
-        })
-        .max_by_key(|(issued_at, ..)| *issued_at);
-    let Some((_, account, client_id)) = newest else {
+        .filter_map(alive)
+        .max_by_key(|(issued_at, ..)| *issued_at)
+        .map(|(_, account, client_id)| (account, client_id))
+}
+
+/// The token that such an account has out.
+pub(super) async fn sample(
+    session: &Session,
+    newest: Option<(&Neo4jServiceAccount, &str)>,
+) -> Sample {
+    let Some((account, client_id)) = newest else {
         return Sample::None;
     };
     let there = Session {
@@ -112,7 +121,7 @@ pub(super) async fn sample(
     match token::fetch(&there, account).await {
         Ok((_, token)) => Sample::Read {
             account: format!("{}/{}", there.namespace, account.name_any()),
-            client_id,
+            client_id: client_id.to_owned(),
             groups: account.spec.groups.iter().cloned().collect(),
             token,
         },

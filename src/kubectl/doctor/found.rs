@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::SignedDuration;
 use secrecy::SecretString;
 
+use super::client::Server;
 use crate::okta::Error;
 use crate::okta::budget::{Bucket, Level};
 use crate::plan::check::{Claims, Flaw};
@@ -30,10 +31,30 @@ pub(super) struct Found {
     pub(super) accounts: Result<Accounts, String>,
     /// An account's token.
     pub(super) sample: Sample,
-    /// What came of `--mint`.
+    /// What came of `--mint` with an app of its own.
     pub(super) minted: Option<Minted>,
+    /// What came of `--mint` with an account's credentials, where the clients are
+    /// listed and an app of its own gets no token.
+    pub(super) fresh: Option<Fresh>,
     /// Somebody stopped it.
     pub(super) interrupted: bool,
+}
+
+impl Found {
+    /// The authorization server, if there is one.
+    pub(super) fn server(&self) -> Option<Server> {
+        let view = self.org.as_ref()?.view.as_ref().ok()?;
+        Server::read(view.server.as_ref()?)
+    }
+}
+
+/// A token that was asked for with an account's credentials.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    /// Whose.
+    pub(super) account: String,
+    /// The token, or why there is none.
+    pub(super) token: Trial,
 }
 
 /// Which replica of the operator leads.

@@ -85,7 +85,7 @@ fn issuer_itself(issuer: &OktaIssuer) -> Check {
     if status.observed_generation != issuer.metadata.generation.unwrap_or_default() {
         return Check::warning(
             NAME,
-            "what follows is as of an older spec than the operator's last look",
+            "the operator has not looked at the latest change of the spec yet",
         )
         .at(format!(
             "kubectl wait oktaissuer/{name} --for=condition=Ready"

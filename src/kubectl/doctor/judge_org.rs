@@ -1,23 +1,21 @@
-//! A token, the clock, Okta's limits and what they mean for those who wait, and
-//! what else in the org concerns the accounts' apps. Pure.
+//! Tokens, the clock, and what else in the org concerns the accounts' apps; with the
+//! limits, all that is said behind the authorization server. Pure.
 
 use k8s_openapi::jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::super::checks::{Check, Verdict};
 use super::super::render::human;
-use super::found::{Accounts, Found, Limits, Minted, Org, Sample, Trial};
+use super::found::{Found, Fresh, Minted, Org, Sample, Trial};
 use super::judge::{denied, right, unanswered};
-use super::judge_server::lifetime;
+use super::judge_limits::{limits, outage, waiting};
 use super::pages::Pages;
 use crate::api::{AccessPolicy, Management, OktaIssuer};
 use crate::okta::Class;
-use crate::okta::budget::Bucket;
 use crate::plan::check::{Claims, Expected, Flaw, check, groups};
 use crate::plan::desired::duration;
 use crate::plan::issuer::ServerView;
 use crate::plan::issuer_status::SKEW;
-use crate::plan::schedule::{catch_up, promise};
 use crate::plan::step::Refusal;
 
 /// All of it.
@@ -35,6 +33,7 @@ pub(super) fn checks(
     if let Some(minted) = &found.minted {
         checks.extend(mint(issuer, minted, pages));
     }
+    checks.extend(found.fresh.as_ref().map(|asked| fresh(asked, pages)));
     if let Some(view) = view {
         checks.extend(published(issuer, found, view, pages, now));
     }
@@ -62,7 +61,7 @@ fn mint(issuer: &OktaIssuer, minted: &Minted, pages: &Pages) -> Vec<Check> {
         Trial::Interrupted => Check::skipped(NAME, "interrupted"),
         Trial::Refused(Refusal::AccessDenied(_)) if listed => Check::passed(
             NAME,
-            "an app can be registered and deleted; as it is not listed, it is refused a token, which is right, so the claim is seen in an account's token alone",
+            "an app can be registered and deleted; as it is not listed, it is refused a token, which is right, so the claim is seen in an account's token",
         ),
         Trial::Refused(Refusal::AccessDenied(words)) => Check::failed(
             NAME,
@@ -113,6 +112,37 @@ fn mint(issuer: &OktaIssuer, minted: &Minted, pages: &Pages) -> Vec<Check> {
         .chain(secrets)
         .chain(removed)
         .collect()
+}
+
+/// A token with an account's credentials.
+fn fresh(asked: &Fresh, pages: &Pages) -> Check {
+    const NAME: &str = "fresh token";
+    let said = match &asked.token {
+        Trial::NotBegun(why) => Check::skipped(NAME, why),
+        Trial::Interrupted => Check::skipped(NAME, "interrupted"),
+        Trial::NotRegistered(error) | Trial::NoAnswer(error) => unanswered(NAME, error),
+        Trial::Refused(Refusal::AccessDenied(words)) => Check::failed(
+            NAME,
+            format!("the authorization server refuses its client ({words}), so it is not listed, or another policy stands in front"),
+        )
+        .at(pages.server("Access Policies")),
+        Trial::Refused(Refusal::InvalidClient) => Check::failed(
+            NAME,
+            "Okta refuses its credentials; kubectl neo4jsa status tells what the operator does about it",
+        )
+        .at(pages.applications()),
+        Trial::Refused(Refusal::Other(words)) => {
+            Check::failed(NAME, format!("Okta refuses a token: {words}")).at(pages.server("Claims"))
+        }
+        Trial::Judged(Ok(claims)) => {
+            Check::passed(NAME, format!("lives {}, with exactly its groups", life(claims)))
+        }
+        Trial::Judged(Err(flaw)) => flawed(NAME, flaw, pages),
+    };
+    Check {
+        message: format!("of {}: {}", asked.account, said.message),
+        ..said
+    }
 }
 
 fn life(claims: &Claims) -> String {
@@ -211,124 +241,6 @@ fn clock(org: &Org) -> Check {
         .at("this machine's time service (timedatectl status)"),
         false => Check::passed(NAME, "within half a minute of Okta's"),
     }
-}
-
-/// What Okta told of its limits; each bucket in a line.
-fn limits(limits: &Limits, pages: &Pages) -> Vec<Check> {
-    let told = limits.levels.iter().filter(|(_, level)| level.told);
-    told.map(|(bucket, level)| {
-        let ours = u64::from(level.limit) * u64::from(limits.share_percent) / 100;
-        let name = name(*bucket);
-        let text = format!(
-            "{} a minute, {} left; ours is {} % of it, {ours}",
-            level.limit, level.remaining, limits.share_percent
-        );
-        match level.remaining {
-            0 => Check::warning(name, format!("{text}; others use all of it")).at(pages.limits()),
-            _ => Check::passed(name, text),
-        }
-    })
-    .collect()
-}
-
-const fn name(bucket: Bucket) -> &'static str {
-    match bucket {
-        Bucket::Apps => "limit of apps",
-        Bucket::App => "limit of app",
-        Bucket::Management => "limit of management",
-        Bucket::Clients => "limit of clients",
-        Bucket::Logs => "limit of logs",
-        Bucket::Token => "limit of token",
-        Bucket::OrgToken => "limit of org_token",
-    }
-}
-
-/// Who waits for Okta's limit on apps, and for how long.
-fn waiting(found: &Found, limits: &Limits, pages: &Pages) -> Check {
-    const NAME: &str = "waiting";
-    let accounts = match &found.accounts {
-        Ok(accounts) => accounts,
-        Err(why) => return Check::skipped(NAME, why),
-    };
-    let Accounts {
-        new,
-        leaving,
-        of_org,
-        ..
-    } = accounts;
-    let seconds = foreseen(new + leaving, limits.apps_per_minute);
-    let who = format!(
-        "{new} of the org's {of_org} accounts wait to be registered, {leaving} to be deleted"
-    );
-    match seconds {
-        0 => Check::passed(NAME, format!("none of the org's {of_org} accounts")),
-        ..=60 => Check::passed(NAME, format!("{who}; a minute at most")),
-        _ => Check::warning(
-            NAME,
-            format!(
-                "{who}; at {} requests a minute all have had their turn in about {}",
-                limits.apps_per_minute,
-                human(seconds)
-            ),
-        )
-        .at(format!("spec.rateLimit.sharePercent; {}", pages.limits())),
-    }
-}
-
-/// How long it takes until so many have had their turn, at one request each: a
-/// registration and a deletion each take one from the bucket that decides.
-fn foreseen(accounts: usize, per_minute: u32) -> i64 {
-    let seconds = catch_up(accounts, per_minute);
-    i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
-/// The outage of Okta that nobody notices.
-fn outage(
-    issuer: &OktaIssuer,
-    found: &Found,
-    view: &ServerView,
-    limits: &Limits,
-    pages: &Pages,
-) -> Option<Check> {
-    const NAME: &str = "outage";
-    let lifetime = lifetime(issuer, view)?;
-    let told = issuer.status.as_ref().and_then(|s| s.accounts);
-    let accounts = match &found.accounts {
-        Ok(accounts) => accounts.of_org,
-        Err(_) => usize::try_from(told.unwrap_or_default()).unwrap_or_default(),
-    };
-    let known = limits
-        .levels
-        .iter()
-        .any(|(b, level)| *b == Bucket::Token && level.told);
-    let guess = match (known, &found.minted) {
-        (true, _) => "",
-        (false, None) => " (a free org's; --mint asks Okta)",
-        (false, Some(_)) => " (a free org's, as Okta did not tell)",
-    };
-    let rate = format!(
-        "{accounts} accounts and {} tokens a minute{guess}",
-        limits.tokens_per_minute
-    );
-    Some(
-        match promise(lifetime, catch_up(accounts, limits.tokens_per_minute)) {
-            Some(longest) => Check::passed(
-                NAME,
-                format!(
-                    "with {rate}, one of Okta of up to {} goes unnoticed",
-                    human(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX))
-                ),
-            ),
-            None => Check::warning(
-                NAME,
-                format!("with {rate}, workloads notice each one of Okta"),
-            )
-            .at(format!(
-                "spec.authorizationServer.tokenLifetime; {}",
-                pages.limits()
-            )),
-        },
-    )
 }
 
 fn other_servers(org: &Org, view: Option<&ServerView>, pages: &Pages) -> Check {

@@ -11,8 +11,8 @@ use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::verify;
 use super::found::{Found, Limits, Org as Answers, Sample, SignIn};
-use super::patience::Patience;
-use super::{accounts, cluster, mint};
+use super::patience::{Interrupt, Patience};
+use super::{accounts, cluster, fresh, mint};
 use crate::api::{OktaIssuer, RateLimit};
 use crate::controller::{self, SurroundingsRound};
 use crate::metrics::Metrics;
@@ -45,6 +45,7 @@ pub(super) async fn around(
         accounts: counted.map(|()| accounts::count(&all, &issuers, &name)),
         sample: Sample::None,
         minted: None,
+        fresh: None,
         interrupted: false,
     };
     let signed = cluster::sign_in(session, &issuer.spec, namespace).await;
@@ -70,11 +71,29 @@ pub(super) async fn around(
             found.keys = Some(verify::keys_at(&uri, ca).await.map(|keys| keys.keys.len()));
         }
     }
-    found.sample = accounts::sample(session, &all, &name).await;
+    let newest = accounts::newest(&all, &name, session.clock.now());
+    found.sample = accounts::sample(session, newest).await;
     found.org = Some(answers);
     if arguments.mint {
-        let trial = mint::run(&org, issuer, &mut found, namespace, &patience).await?;
-        found.minted = Some(trial);
+        let interrupt = Interrupt::listen()
+            .map_err(|e| Failure::told(format!("no app is made, as Ctrl-C cannot be seen: {e}")))?;
+        let minted = mint::run(&org, issuer, &found, namespace, &patience, &interrupt).await;
+        found.minted = Some(minted);
+        if let (Some((account, client_id)), Some(server)) = (newest, found.server())
+            && fresh::is_needed(issuer)
+            && !interrupt.came()
+        {
+            let ask = fresh::Ask {
+                session,
+                org: &org,
+                issuer,
+                server: &server,
+                namespace,
+            };
+            let patience = patience.until(&interrupt);
+            found.fresh = Some(ask.token(account, client_id, &patience, &interrupt).await);
+        }
+        found.interrupted = interrupt.came();
         // What the token endpoint told of its limit.
         if let Some(answers) = &mut found.org {
             answers.limits = limits(&org, share);

@@ -5,26 +5,26 @@
 //! credentials and its token stay in this process; its group is nobody's.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::super::failure::Failure;
+use super::client::{Client, Server};
 use super::found::{Found, Minted, Trial};
 use super::patience::{Interrupt, Patience};
-use crate::api::{Authentication, Management, OktaIssuer};
+use crate::api::{Authentication, OktaIssuer};
 use crate::okta::budget::Turn;
-use crate::okta::{Class, ClientCredential, Error, IssuedToken, Org, jose};
+use crate::okta::{Class, ClientCredential, Error, Org, jose};
 use crate::plan::app::{AppSpec, CredentialBody, read_marker};
-use crate::plan::check::{Claims, Expected, Flaw, check};
-use crate::plan::desired::duration;
 use crate::plan::identity::{AccountRef, Marker, client_id};
 use crate::plan::lane::Lane;
 use crate::plan::schedule::{SETTLING, SETTLING_RETRY, after};
-use crate::plan::step::{Kind, Refusal};
+use crate::plan::step::Kind;
 
 /// A group that no rule of anybody's grants anything to.
 const GROUP: &str = "neo4j-okta-operator-doctor";
@@ -42,59 +42,43 @@ struct Attempt<'a> {
     interrupt: Interrupt,
 }
 
-/// The authorization server, as far as a token tells of it.
-struct Server {
-    issuer: String,
-    audience: String,
-}
-
+/// Registers the app, asks, and deletes it.
 pub(super) async fn run(
     org: &Org,
     issuer: &OktaIssuer,
-    found: &mut Found,
+    found: &Found,
     namespace: &str,
     patience: &Patience,
-) -> Result<Minted, Failure> {
+    interrupt: &Interrupt,
+) -> Minted {
     let not_begun = |why: String| Minted {
         token: Trial::NotBegun(why),
         secrets: None,
         removed: Ok(()),
     };
     let installation = match &found.installation {
-        Ok(installation) => installation.clone(),
+        Ok(installation) => installation,
         Err(why) => {
-            return Ok(not_begun(format!(
+            return not_begun(format!(
                 "an app is made with this cluster's mark alone, and that is not known: {why}"
-            )));
+            ));
         }
     };
-    let server = found
-        .org
-        .as_ref()
-        .and_then(|org| server(org.view.as_ref().ok()?.server.as_ref()?));
-    let Some(server) = server else {
-        return Ok(not_begun(
-            "there is no authorization server to ask".to_owned(),
-        ));
+    let Some(server) = found.server() else {
+        return not_begun("there is no authorization server to ask".to_owned());
     };
-    let interrupt = Interrupt::listen()?;
-    let attempt = Attempt::new(org, issuer, &installation, namespace, interrupt);
+    let attempt = Attempt::new(org, issuer, installation, namespace, interrupt.clone());
     eprintln!(
         "registering app {} at Okta, and deleting it again ...",
         attempt.spec.label
     );
     let asked_at = org.okta_now();
-    let patience = patience.until(&attempt.interrupt);
+    let patience = patience.until(interrupt);
     // A request that is on its way is not given up: one has to know what it made.
     let created = patience.ask(async || attempt.create().await).await;
-    let token = match &created {
-        Ok(_) => attempt.token(&server, &patience).await,
-        Err(error) => Trial::NotRegistered(error.clone()),
-    };
-    let secrets = match &created {
-        Ok(app) if !attempt.interrupt.came() => attempt.secrets(app, &patience).await,
-        _ => None,
-    };
+    // Not even a flaw of ours leaves the app there.
+    let tried = AssertUnwindSafe(attempt.tries(&created, &server, &patience));
+    let tried = tried.catch_unwind().await;
     let removed = match &created {
         // Okta refused it as it was: there is nothing to remove.
         Err(error) if !is_in_doubt(error) => Ok(()),
@@ -103,19 +87,12 @@ pub(super) async fn run(
             attempt.remove(id, asked_at, patience.anew(REMOVAL)).await
         }
     };
-    found.interrupted = attempt.interrupt.came();
-    Ok(Minted {
+    let (token, secrets) = tried.unwrap_or_else(|panic| resume_unwind(panic));
+    Minted {
         token,
         secrets,
         removed,
-    })
-}
-
-fn server(server: &Value) -> Option<Server> {
-    Some(Server {
-        issuer: server["issuer"].as_str()?.to_owned(),
-        audience: server["audiences"][0].as_str()?.to_owned(),
-    })
+    }
 }
 
 fn is_in_doubt(error: &Error) -> bool {
@@ -178,42 +155,32 @@ impl<'a> Attempt<'a> {
         self.org.create_app(body, &self.turn).await
     }
 
-    /// A token, or why there is none. For a minute Okta may not know the client.
-    async fn token(&self, server: &Server, patience: &Patience) -> Trial {
-        let ends = after(self.org.okta_now(), SETTLING);
-        loop {
-            let question = patience.ask(async || self.mint(server).await);
-            let Some(answer) = self.interrupt.or(question).await else {
-                return Trial::Interrupted;
-            };
-            match answer {
-                Err(error) => return Trial::NoAnswer(error),
-                Ok(Ok(token)) => return Trial::Judged(self.judge(&token, server)),
-                Ok(Err(Refusal::InvalidClient)) if self.org.okta_now() < ends => {}
-                Ok(Err(refusal)) => return Trial::Refused(refusal),
-            }
-            let pause = tokio::time::sleep(SETTLING_RETRY);
-            if self.interrupt.or(pause).await.is_none() {
-                return Trial::Interrupted;
-            }
-        }
+    /// What the app is good for, if there is one.
+    async fn tries(
+        &self,
+        created: &Result<Value, Error>,
+        server: &Server,
+        patience: &Patience,
+    ) -> (Trial, Option<Result<(), Error>>) {
+        let app = match created {
+            Ok(app) => app,
+            Err(error) => return (Trial::NotRegistered(error.clone()), None),
+        };
+        let token = self.token(server, patience).await;
+        (token, self.secrets(app, patience).await)
     }
 
-    async fn mint(&self, server: &Server) -> Result<Result<IssuedToken, Refusal>, Error> {
-        let endpoint = format!("{}/v1/token", server.issuer.trim_end_matches('/'));
-        let credential = ClientCredential::Secret(self.secret.clone());
-        let scope = &self.issuer.spec.authorization_server.scope;
-        let method = self.spec.authentication;
-        self.org
-            .mint(
-                &endpoint,
-                &self.client_id,
-                method,
-                &credential,
-                scope,
-                &self.turn,
-            )
-            .await
+    async fn token(&self, server: &Server, patience: &Patience) -> Trial {
+        let client = Client {
+            org: self.org,
+            issuer: self.issuer,
+            server,
+            client_id: &self.client_id,
+            method: self.spec.authentication,
+            credential: ClientCredential::Secret(self.secret.clone()),
+            groups: &self.spec.groups,
+        };
+        client.token(true, patience, &self.interrupt).await
     }
 
     /// Whether the app's secrets can be read; they are dropped at once.
@@ -227,21 +194,6 @@ impl<'a> Attempt<'a> {
             listed.map(drop)
         });
         self.interrupt.or(listed).await
-    }
-
-    /// As the operator judges a token before it publishes it.
-    fn judge(&self, token: &IssuedToken, server: &Server) -> Result<Claims, Flaw> {
-        let wanted = &self.issuer.spec.authorization_server;
-        let ours = wanted.management == Management::Managed;
-        let expected = Expected {
-            issuer: &server.issuer,
-            audience: wanted.audience.as_deref().unwrap_or(&server.audience),
-            client_id: &self.client_id,
-            groups_claim: &wanted.groups_claim,
-            groups: &self.spec.groups,
-            lifetime: ours.then(|| duration(&wanted.token_lifetime)).flatten(),
-        };
-        check(token.value.expose_secret(), &token.token_type, &expected)
     }
 
     /// Deletes the app. Nobody stops this; it ends by itself.

@@ -4,9 +4,12 @@
 //! `--mint`. Shows no credential and no token, and repairs nothing.
 
 mod accounts;
+mod client;
 mod cluster;
 mod found;
+mod fresh;
 mod judge;
+mod judge_limits;
 mod judge_org;
 mod judge_server;
 mod look;

@@ -2,6 +2,7 @@
 //! at once. No cluster, no Okta: findings and an instant make the text.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::super::checks::{self, Check, Verdict};
 use super::super::snapshots::{issuer, now, snapshot};
 use super::super::style::Style;
-use super::found::{Accounts, Found, Leader, Limits, Minted, Org, Sample, SignIn, Trial};
+use super::found::{Accounts, Found, Fresh, Leader, Limits, Minted, Org, Sample, SignIn, Trial};
 use super::{code, judge};
 use crate::api::OktaIssuer;
 use crate::okta::budget::{Bucket, Level};
@@ -150,6 +151,7 @@ fn in_order(issuer: &OktaIssuer) -> Found {
         }),
         sample: sample(token(|_| ())),
         minted: None,
+        fresh: None,
         interrupted: false,
     }
 }
@@ -174,6 +176,32 @@ fn line<'a>(checks: &'a [Check], name: &str) -> &'a Check {
         .iter()
         .find(|check| check.name == name)
         .unwrap_or_else(|| panic!("no line {name}: {checks:#?}"))
+}
+
+/// Each line that there may be.
+fn everything() -> Vec<Check> {
+    let issuer = issuer("default", |_| ());
+    let mut mint = in_order(&issuer);
+    mint.minted = Some(Minted {
+        token: Trial::Interrupted,
+        secrets: Some(Ok(())),
+        removed: Err("left".to_owned()),
+    });
+    mint.fresh = Some(Fresh {
+        account: "payments/etl".to_owned(),
+        token: Trial::Interrupted,
+    });
+    let server = view(&mut mint).server.as_mut().unwrap();
+    server["issuerMode"] = json!("DYNAMIC");
+    server["accessTokenEncryptedResponseAlgorithm"] = json!("RSA-OAEP-256");
+    let mut gone = in_order(&issuer);
+    view(&mut gone).server = None;
+    let mut unread = in_order(&issuer);
+    unread.org = None;
+    let all = [mint, gone, unread];
+    all.iter()
+        .flat_map(|found| judge::checks(&issuer, found, now()))
+        .collect()
 }
 
 #[test]
@@ -213,6 +241,12 @@ fn an_issuer_with_everything_wrong() {
             "list_secrets: Okta answered 403; no admin role of the sign-in allows it",
         ))),
         removed: Err("app 0oa9, client id c, label l, may be left at Okta, active: no answer".to_owned()),
+    });
+    found.fresh = Some(Fresh {
+        account: "payments/etl".to_owned(),
+        token: Trial::Refused(Refusal::AccessDenied(
+            "access_denied: Policy evaluation failed".to_owned(),
+        )),
     });
     let claim = json!({ "id": "other", "name": "groups", "claimType": "RESOURCE", "status": "ACTIVE", "valueType": "EXPRESSION", "value": "appuser.groups" });
     view(&mut found).claims = vec![claim];
@@ -370,4 +404,28 @@ fn where_there_is_only_ascii_nothing_else_is_written() {
         ..Style::plain(80)
     };
     assert!(checks::text("t", &checks, ascii).is_ascii());
+}
+
+#[test]
+fn every_line_is_described_and_no_other() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/plugin.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let table = page.split("\n| Line |").nth(1).unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let described: BTreeSet<&str> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|names| names.split('`').skip(1).step_by(2))
+        .collect();
+    let shown: BTreeSet<&str> = everything().into_iter().map(|check| check.name).collect();
+    let whole: BTreeSet<&str> = shown
+        .iter()
+        .map(|name| match name.starts_with("limit of ") {
+            true => "limit of …",
+            false => name,
+        })
+        .collect();
+    assert_eq!(described, whole, "docs/guides/plugin.md, then the code");
 }
