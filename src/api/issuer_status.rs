@@ -82,7 +82,7 @@ impl Neo4jSettingsStatus {
 
     /// There are none.
     #[must_use]
-    pub fn refused(problem: String) -> Self {
+    pub fn refused(problem: &str) -> Self {
         Self {
             config_map: None,
             problem: Some(problem.chars().take(1024).collect()),

@@ -35,12 +35,12 @@ pub(super) async fn keep(
         Ok(files) => files,
         // What was right before is not taken away because Okta is away.
         Err(neo4j::Refused::NotLooked(_)) => return before,
-        Err(refused) => return Some(Neo4jSettingsStatus::refused(refused.to_string())),
+        Err(refused) => return Some(Neo4jSettingsStatus::refused(&refused.to_string())),
     };
     let name = n::neo4j_settings(&object.name_any());
     match write(object, &name, files, ctx).await {
         Ok(None) => Some(Neo4jSettingsStatus::of(name)),
-        Ok(Some(problem)) => Some(Neo4jSettingsStatus::refused(problem)),
+        Ok(Some(problem)) => Some(Neo4jSettingsStatus::refused(&problem)),
         Err(error) => {
             tracing::warn!(issuer = object.name_any(), %error, "Neo4j's settings were not written");
             before

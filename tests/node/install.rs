@@ -1,7 +1,6 @@
 //! From `helm install` to a pod of a tenant that has its token.
 
-use std::time::Instant;
-
+use neo4j_okta_operator::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::helm::{NAMESPACE, RELEASE};
@@ -24,7 +23,7 @@ fn tenant() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
-    let began = Instant::now();
+    let began = Clock::system().stopwatch();
     let values = json!({ "admission": { "inject": true } });
     let Some(installation) = Installation::new(&values).await else {
         return;
@@ -47,7 +46,7 @@ async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
     let create = ["create", "-f", "-"];
     machine.kubectl_with(create, &tenant()).unwrap();
     let jane = ["--as=jane", "apply", "-n", "payments", "-f", "-"];
-    let applied = Instant::now();
+    let applied = Clock::system().stopwatch();
     machine
         .kubectl_with(jane, &account("etl").to_string())
         .unwrap();

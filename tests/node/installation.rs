@@ -2,16 +2,16 @@
 //! makes, the chart, `helm install --wait`, pods on a node.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use neo4j_okta_operator::clock::Clock;
 use serde_json::{Value, json};
 use testbed::{OperatorImage, operator_image, operator_image_needs};
 
 use crate::helm::{CHART, Helm, NAMESPACE, RELEASE};
-use crate::helpers::until;
 use crate::machine::{Machine, skipped};
 use crate::okta::Okta;
 
@@ -85,7 +85,7 @@ impl Installation {
         crate::helpers::merge(&mut all, values);
         let file = self.machine.node.directory().join("values.yaml");
         std::fs::write(&file, all.to_string()).unwrap();
-        let began = Instant::now();
+        let began = Clock::system().stopwatch();
         self.helm.ok(&[
             verb,
             RELEASE,
@@ -109,22 +109,22 @@ impl Installation {
         pods.into_iter().filter(there).collect()
     }
 
-    /// The name of the pod that leads.
+    /// The name of the pod that leads. One that was told to stop finishes what is
+    /// under way before it hands over.
     pub(crate) async fn leader(&self) -> String {
-        let path = "get lease neo4j-okta-operator -o jsonpath={.spec.holderIdentity}";
-        until("led by one", async || {
-            let holder = self
-                .machine
-                .kubectl(&format!("{path} -n {NAMESPACE}"))
-                .unwrap_or_default();
+        let get = format!(
+            "get lease neo4j-okta-operator -o jsonpath={{.spec.holderIdentity}} -n {NAMESPACE}"
+        );
+        for _ in 0..600 {
+            let holder = self.machine.kubectl(&get).unwrap_or_default();
             let pods = self.pods().await;
             let leads = |pod: &&Pod| !holder.is_empty() && holder.starts_with(&pod.name_any());
-            pods.iter()
-                .find(leads)
-                .map(|pod| pod.name_any())
-                .ok_or(holder)
-        })
-        .await
+            if let Some(pod) = pods.iter().find(leads) {
+                return pod.name_any();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("nobody leads");
     }
 
     /// How often containers of the operator ended, for whatever reason.

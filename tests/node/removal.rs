@@ -46,7 +46,7 @@ async fn an_upgrade_touches_no_token_and_removal_in_order_leaves_nothing() {
     let machine = &installation.machine;
     installation.sign_in().await;
     installation.helm_with("install", Path::new(FORMER), &json!({}));
-    let definition = "get crd oktaissuers.neo4j-okta.dev -o yaml";
+    let definition = "get crd oktaissuers.neo4j-okta.dev -o json";
     let is_new = || machine.kubectl(definition).unwrap().contains(NEW);
     assert!(!is_new());
     with_accounts(&installation).await;
@@ -134,7 +134,11 @@ async fn accounts_that_outlive_their_operator_can_be_let_go_as_documented() {
     assert!(waited.unwrap_err().contains("timed out"));
     // The repair: put it back, and go the documented way.
     installation.helm_with("install", Path::new(CHART), &json!({}));
-    machine.kubectl(&format!("{delete} --timeout=60s")).unwrap();
+    // The lease of the former leader, which lost its rights before it could release
+    // it, has to run out first.
+    machine
+        .kubectl(&format!("{delete} --timeout=180s"))
+        .unwrap();
     machine
         .kubectl("delete oktaissuers --all --timeout=60s")
         .unwrap();

@@ -72,7 +72,7 @@ async fn the_settings_are_kept_current_and_go_with_the_issuer() {
         .unwrap();
     until("gone with the issuer", async || {
         let there = world.config_maps().get_opt(NAME).await.unwrap();
-        there.map_or(Ok(()), |c| Err(c.metadata))
+        there.map_or(Ok(()), |c| Err(c.metadata.owner_references))
     })
     .await;
 }
