@@ -16,10 +16,6 @@ use neo4j_okta_operator::metrics::Metrics;
 use neo4j_okta_operator::{api, bootstrap, cluster, telemetry};
 use tokio::sync::{oneshot, watch};
 
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
