@@ -13,7 +13,9 @@ use neo4j_okta_operator::clock::Clock;
 use neo4j_okta_operator::controller::{Fence, Operator, Readiness, Settings};
 use neo4j_okta_operator::leader::{Election, Ended};
 use neo4j_okta_operator::metrics::Metrics;
+use neo4j_okta_operator::telemetry::filter::{self, FilterFile};
 use neo4j_okta_operator::{api, bootstrap, cluster, telemetry};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 fn main() -> ExitCode {
@@ -45,14 +47,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Run) -> ExitCode {
-    telemetry::init(arguments.log_format, &arguments.log);
-    // One provider of cryptography for everything that speaks TLS.
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
-        tracing::debug!("a crypto provider is installed already");
-    }
+    // One provider of cryptography for everything that speaks TLS. There is none
+    // yet, or else one that somebody chose.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -63,6 +60,7 @@ fn run(arguments: &Run) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    tell(arguments, runtime.handle());
     let outcome = runtime.block_on(operate(arguments));
     // What is under way was finished or has to end: nothing is waited for.
     runtime.shutdown_background();
@@ -76,11 +74,27 @@ fn run(arguments: &Run) -> ExitCode {
     }
 }
 
+/// Starts logging, as the command line and perhaps a file say.
+fn tell(arguments: &Run, runtime: &Handle) {
+    // Checked with the command line, so it parses.
+    let filter = filter::parse(&arguments.log).unwrap_or_default();
+    let switch = telemetry::start(arguments.log_format, filter);
+    telemetry::panics::log();
+    if let Some(path) = &arguments.log_filter_file {
+        runtime.spawn(FilterFile::new(path, switch, &arguments.log).follow());
+    }
+}
+
+/// Which replica this is.
+fn instance() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| n::OPERATOR.to_owned())
+}
+
 async fn operate(arguments: &Run) -> Result<Ended, String> {
     let admin = Admin::bind(arguments.admin_address)
         .await
         .map_err(|e| format!("--admin-address {}: {e}", arguments.admin_address))?;
-    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| n::OPERATOR.to_owned());
+    let instance = instance();
     let mut config = cluster::config().await?;
     // The API server's audit log then tells the replicas apart.
     let agent = format!("{}/{} ({instance})", n::OPERATOR, env!("CARGO_PKG_VERSION"));
