@@ -1,9 +1,17 @@
-//! Log lines on standard error, one for each meaningful act. Needs a filter that
-//! parses; what is logged can be changed later (`filter`).
+//! What the operator tells while it works: log lines on standard error, one for
+//! each meaningful act, and traces for whoever asks for them.
+//!
+//! Needs a filter that parses, and for traces what [`environment`] reads. Refuses to mix the two: the operator's own spans are in no log
+//! line, and nobody else's spans are in a trace.
 
+pub mod environment;
+mod exporter;
 pub mod filter;
+pub mod otlp;
 pub mod panics;
+pub(crate) mod spans;
 
+use tracing_subscriber::filter::{FilterExt, FilterFn, LevelFilter};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -11,16 +19,22 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::cli::LogFormat;
 use filter::Switch;
+use otlp::Traces;
 
 /// Where spans and events go.
 pub type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Starts logging. What is returned turns the filter. A second call changes
-/// nothing.
-pub fn start(format: LogFormat, filter: EnvFilter) -> Switch {
+/// Starts logging, and tracing if there are traces. What is returned turns the
+/// filter of the log. A second call changes nothing.
+pub fn start(format: LogFormat, filter: EnvFilter, traces: Option<&Traces>) -> Switch {
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let (lines, switch) = lines(format, filter, std::io::stderr, ansi);
-    drop(tracing_subscriber::registry().with(lines).try_init());
+    let sinks: Vec<Sink> = traces
+        .map(Traces::sink)
+        .into_iter()
+        .chain([lines])
+        .collect();
+    drop(tracing_subscriber::registry().with(sinks).try_init());
     switch
 }
 
@@ -28,7 +42,7 @@ pub fn start(format: LogFormat, filter: EnvFilter) -> Switch {
 pub fn init(format: LogFormat, filter: &str) {
     // Parsed before; what cannot be parsed now logs as usual.
     let filter = filter::parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    start(format, filter);
+    start(format, filter, None);
 }
 
 /// Log lines, written to `writer`.
@@ -37,6 +51,10 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let (filter, handle) = reload::Layer::<EnvFilter, Registry>::new(filter);
+    // The hint leaves the level to the other filter.
+    let not_ours = FilterFn::new(|metadata| metadata.target() != spans::TARGET)
+        .with_max_level_hint(LevelFilter::TRACE);
+    let filter = FilterExt::<Registry>::and(filter, not_ours);
     let layer = fmt::layer().with_writer(writer).with_target(false);
     let sink = match format {
         LogFormat::Json => layer

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use super::budget::{Bucket, Turn};
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::drift::Recent;
 use crate::sync::lock;
+use crate::telemetry::spans;
 
 /// An Okta org and our sign-in there.
 #[derive(Debug)]
@@ -97,6 +99,26 @@ impl Request {
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
+    }
+}
+
+/// Where a request goes, for whoever counts and traces it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct To {
+    pub(super) operation: &'static str,
+    pub(super) bucket: Bucket,
+    /// Sent before, and refused for a token that had ended.
+    pub(super) resent: bool,
+}
+
+impl To {
+    /// For the first time.
+    pub(super) const fn first(operation: &'static str, bucket: Bucket) -> Self {
+        Self {
+            operation,
+            bucket,
+            resent: false,
+        }
     }
 }
 
@@ -263,13 +285,15 @@ impl Org {
         outcome
     }
 
-    /// One request with these headers, as it is answered.
+    /// One request with these headers, as it is answered. `resent`: after a 401,
+    /// with a new token.
     pub(super) async fn once(
         &self,
         request: &Request,
         url: Url,
         headers: HeaderMap,
         turn: &Turn,
+        resent: bool,
     ) -> Result<Answer, Error> {
         let _permit = self.permit(request.bucket, turn)?;
         let mut builder = self
@@ -290,7 +314,12 @@ impl Org {
                 .header("X-Okta-Retry-For", id)
                 .header("X-Okta-Retry-Count", *count);
         }
-        let (status, headers, bytes) = self.send(builder, request.bucket, turn).await?;
+        let to = To {
+            operation: request.operation,
+            bucket: request.bucket,
+            resent,
+        };
+        let (status, headers, bytes) = self.send(builder, to, turn).await?;
         if !status.is_success() {
             return Err(refusal(request, status, &headers, &bytes));
         }
@@ -324,7 +353,7 @@ impl Org {
     pub(super) async fn send(
         &self,
         builder: reqwest::RequestBuilder,
-        bucket: Bucket,
+        to: To,
         turn: &Turn,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let _slot = self
@@ -333,18 +362,43 @@ impl Org {
             .acquire()
             .await
             .map_err(|_| Error::transient("shutting down"))?;
-        let watch = self.clock.stopwatch();
-        let builder = builder
+        let (client, request) = builder
             .timeout(self.sender.timeout)
-            .header(USER_AGENT, self.sender.user_agent());
+            .header(USER_AGENT, self.sender.user_agent())
+            .build_split();
+        let request = request.map_err(|e| no_answer(&e))?;
+        let held_back = lock(&self.retries).get(&turn.key).map_or(0, |(_, n)| *n);
+        let resent = held_back + u32::from(to.resent);
+        let span = spans::okta(to.operation, request.method(), request.url(), resent);
+        let exchange = self.exchange(&client, request, to.bucket, turn, &span);
+        let outcome = exchange.instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            spans::failed(&span, error.class.as_str());
+        }
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        client: &reqwest::Client,
+        request: reqwest::Request,
+        bucket: Bucket,
+        turn: &Turn,
+        span: &Span,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
+        let watch = self.clock.stopwatch();
         // The last look before it leaves: the slot and the connection may have
         // taken their time.
-        let sent = self.sender.fence.guard(builder.send()).await;
+        let sent = self.sender.fence.guard(client.execute(request)).await;
         let response = sent
             .map_err(|fenced| Error::transient(fenced.to_string()))?
             .map_err(|e| no_answer(&e))?;
         let status = response.status();
         let headers = response.headers().clone();
+        spans::answered(span, status.as_u16());
+        if let Some(id) = request_id(&headers) {
+            span.record("neo4j_okta.okta_request", id);
+        }
         let now = self.clock.now();
         self.learn(&headers, bucket, now);
         let bytes = response.bytes().await.map_err(|e| Error {

@@ -27,6 +27,7 @@ mod told;
 mod window;
 
 pub use error::{Class, Error};
+pub(crate) use headers::root_cause;
 pub use http::Org;
 pub use logs::{Cursor, PAGE};
 pub use sender::{Sender, TIMEOUT};

@@ -179,7 +179,7 @@ mod tests {
         for (bad, word) in [
             ("debgu", "debgu"),
             ("info,neo4j_okta_operator", "neo4j_okta_operator"),
-            ("neo4j_okta_operator=debgu", "invalid"),
+            ("neo4j_okta_operator=debgu", "expected one of"),
             ("info,,debug", "empty"),
             ("", "empty"),
         ] {
