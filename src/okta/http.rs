@@ -13,10 +13,12 @@ use url::Url;
 
 use super::budget::{Bucket, Turn};
 use super::connect::{no_answer, redirected};
-use super::error::{Class, Error, ErrorBody, classify};
+use super::error::Error;
 use super::headers::{request_id, root_cause};
 use super::limits::Limits;
-use super::rights::{Right, challenge};
+use super::request::refusal;
+pub(super) use super::request::{Answer, Request, To};
+use super::rights::Right;
 use super::sender::Sender;
 use super::signin::SignIn;
 use crate::clock::Clock;
@@ -59,76 +61,6 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         lock(&self.org.limits.budget).returned(self.bucket);
     }
-}
-
-/// A management request.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    /// Name of the operation for metrics and logs.
-    pub(super) operation: &'static str,
-    pub(super) bucket: Bucket,
-    /// Path segments; encoded when the URL is built.
-    pub(super) path: Vec<String>,
-    pub(super) query: Vec<(&'static str, String)>,
-    pub(super) body: Option<Value>,
-}
-
-impl Request {
-    pub(super) fn new(
-        method: Method,
-        operation: &'static str,
-        bucket: Bucket,
-        path: &[&str],
-    ) -> Self {
-        Self {
-            method,
-            operation,
-            bucket,
-            path: path.iter().map(|s| (*s).to_owned()).collect(),
-            query: Vec::new(),
-            body: None,
-        }
-    }
-
-    pub(super) fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((key, value.into()));
-        self
-    }
-
-    pub(super) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-}
-
-/// Where a request goes, for whoever counts and traces it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct To {
-    pub(super) operation: &'static str,
-    pub(super) bucket: Bucket,
-    /// Sent before, and refused for a token that had ended.
-    pub(super) resent: bool,
-}
-
-impl To {
-    /// For the first time.
-    pub(super) const fn first(operation: &'static str, bucket: Bucket) -> Self {
-        Self {
-            operation,
-            bucket,
-            resent: false,
-        }
-    }
-}
-
-/// A good answer.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) body: Value,
-    /// `Link: rel="next"`, if it stays within the org.
-    pub(super) next: Option<Url>,
-    pub(super) request_id: Option<String>,
 }
 
 impl Org {
@@ -370,12 +302,9 @@ impl Org {
         let held_back = lock(&self.retries).get(&turn.key).map_or(0, |(_, n)| *n);
         let resent = held_back + u32::from(to.resent);
         let span = spans::okta(to.operation, request.method(), request.url(), resent);
-        let exchange = self.exchange(&client, request, to.bucket, turn, &span);
-        let outcome = exchange.instrument(span.clone()).await;
-        if let Err(error) = &outcome {
-            spans::failed(&span, error.class.as_str());
-        }
-        outcome
+        self.exchange(&client, request, to.bucket, turn, &span)
+            .instrument(span.clone())
+            .await
     }
 
     async fn exchange(
@@ -391,8 +320,9 @@ impl Org {
         // taken their time.
         let sent = self.sender.fence.guard(client.execute(request)).await;
         let response = sent
-            .map_err(|fenced| Error::transient(fenced.to_string()))?
-            .map_err(|e| no_answer(&e))?;
+            .map_err(|fenced| Error::transient(fenced.to_string()))
+            .and_then(|answer| answer.map_err(|e| no_answer(&e)))
+            .inspect_err(|error| spans::failed(span, error.class.as_str()))?;
         let status = response.status();
         let headers = response.headers().clone();
         spans::answered(span, status.as_u16());
@@ -401,10 +331,14 @@ impl Org {
         }
         let now = self.clock.now();
         self.learn(&headers, bucket, now);
-        let bytes = response.bytes().await.map_err(|e| Error {
-            request_id: request_id(&headers),
-            ..Error::transient(format!("Okta's answer broke off: {}", root_cause(&e)))
-        })?;
+        let bytes = response
+            .bytes()
+            .await
+            .inspect_err(|_| spans::broke_off(span, status.as_u16()))
+            .map_err(|e| Error {
+                request_id: request_id(&headers),
+                ..Error::transient(format!("Okta's answer broke off: {}", root_cause(&e)))
+            })?;
         self.metrics.okta_latency(bucket.as_str(), watch.elapsed());
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(self.too_many(&headers, bucket, turn, now));
@@ -413,34 +347,5 @@ impl Org {
             return Err(redirected(status, &headers, &self.base));
         }
         Ok((status, headers, bytes.to_vec()))
-    }
-}
-
-/// What a refused management request means.
-fn refusal(request: &Request, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
-    let challenged = challenge(headers, "error");
-    let class = match challenged {
-        Some("insufficient_scope") => Class::Forbidden,
-        Some(_) if status == StatusCode::UNAUTHORIZED => Class::Unauthorized,
-        _ => classify(status.as_u16(), &body.error_code),
-    };
-    let words = match challenged {
-        // The API's own gate may leave the body out.
-        Some(_) if body.error_code.is_empty() => format!("Okta answered {}", status.as_u16()),
-        _ => body.words(status),
-    };
-    let mut message = format!("{}: {words}", request.operation);
-    if let Some(why) = challenge(headers, "error_description") {
-        message = format!("{message} ({why})");
-    }
-    if class == Class::Forbidden {
-        let right = Right::of(&request.method, request.bucket, request.operation);
-        message = format!("{message}; {}", right.missing(headers));
-    }
-    Error {
-        class,
-        message,
-        request_id: request_id(headers),
     }
 }

@@ -17,6 +17,7 @@ pub mod limits;
 mod logs;
 mod org_settings;
 mod queue;
+mod request;
 mod rights;
 mod sender;
 mod servers;

@@ -5,12 +5,14 @@
 //! pass over in silence. Refuses gRPC, and exporters other than `otlp`. Tells no
 //! endpoint, which may hold a password.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
 
 /// What a collector has by default to take a batch (OTLP exporter specification).
 const TIMEOUT: Duration = Duration::from_secs(10);
+const BESIDE: &str = "http://localhost:4318";
 const SAMPLERS: [&str; 6] = [
     "always_on",
     "always_off",
@@ -21,13 +23,21 @@ const SAMPLERS: [&str; 6] = [
 ];
 
 /// What the environment asks for, as far as the SDK does not read it itself.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Wanted {
+    /// With its path; the collector beside the operator by default.
+    pub(super) endpoint: String,
     pub(super) service_name: Option<String>,
     pub(super) timeout: Duration,
     /// Files in PEM: whom to trust, and with what to sign in.
     pub(super) certificate: Option<String>,
     pub(super) client_certificate: Option<(String, String)>,
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted").finish_non_exhaustive()
+    }
 }
 
 /// Reads the standard variables.
@@ -68,6 +78,12 @@ pub fn wanted(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Wanted
             return Err(format!("{name}: neither http:// nor https://"));
         }
     }
+    // One for traces is taken as it is.
+    let endpoint = match endpoint {
+        Some((own, name)) if name.contains("TRACES") => own,
+        Some((all, _)) => format!("{}/v1/traces", all.trim_end_matches('/')),
+        None => format!("{BESIDE}/v1/traces"),
+    };
     if let Some((protocol, name)) = option("PROTOCOL")
         && protocol != "http/protobuf"
     {
@@ -109,6 +125,7 @@ pub fn wanted(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Wanted
         }
     };
     Ok(Some(Wanted {
+        endpoint,
         service_name: set("OTEL_SERVICE_NAME"),
         timeout,
         certificate: file("CERTIFICATE"),
@@ -168,6 +185,31 @@ mod tests {
         ]);
         let timeout = both.expect("right").expect("on").timeout;
         assert_eq!(timeout, Duration::from_secs(2), "the one for traces");
+    }
+
+    #[test]
+    fn the_path_for_traces_is_added_where_the_endpoint_is_for_everything() {
+        for (variables, wanted) in [
+            (&[ENDPOINT][..], "http://collector:4318/v1/traces"),
+            (
+                &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c/otlp/")],
+                "https://c/otlp/v1/traces",
+            ),
+            (
+                &[
+                    ENDPOINT,
+                    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c/x"),
+                ],
+                "http://c/x",
+            ),
+            (
+                &[("OTEL_TRACES_EXPORTER", "otlp")],
+                "http://localhost:4318/v1/traces",
+            ),
+        ] {
+            let found = asked(variables).expect("right").expect("on").endpoint;
+            assert_eq!(found, wanted, "{variables:?}");
+        }
     }
 
     #[test]

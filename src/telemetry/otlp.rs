@@ -38,6 +38,7 @@ impl Traces {
             .with_http()
             .with_http_client(Courier::new(http, runtime.clone(), wanted.timeout))
             .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(&wanted.endpoint)
             .with_timeout(wanted.timeout)
             .build()
             .map_err(|error| error.to_string())?;

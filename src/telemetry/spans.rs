@@ -113,13 +113,22 @@ pub(crate) fn kubernetes(request: &Request<Body>) -> Span {
 /// There was an answer with this status.
 pub(crate) fn answered(span: &Span, status: u16) {
     span.record("http.response.status_code", status);
-    if status >= 400 {
+    // A redirect is not followed.
+    if status >= 300 {
         span.record("error.type", tracing::field::display(status));
         span.record("otel.status_code", "ERROR");
     }
 }
 
-/// It failed, with an error of this class.
+/// The answer, which had this status, did not come to its end.
+pub(crate) fn broke_off(span: &Span, status: u16) {
+    // What was recorded already stands.
+    if status < 300 {
+        failed(span, "transient");
+    }
+}
+
+/// It failed before there was an answer, with an error of this class.
 pub(crate) fn failed(span: &Span, class: &str) {
     span.record("error.type", class);
     span.record("otel.status_code", "ERROR");
