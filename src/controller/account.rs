@@ -51,7 +51,7 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
-    let span = spans::account(&account_ref(&object));
+    let span = spans::account(&object);
     let outcome = tokio::time::timeout(TIMEOUT, inner(object, &ctx))
         .instrument(span.clone())
         .await

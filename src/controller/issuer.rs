@@ -53,7 +53,7 @@ impl From<kube::Error> for Error {
 /// Reconciles one issuer.
 pub(super) async fn reconcile(object: Arc<OktaIssuer>, ctx: Arc<Context>) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
-    let span = spans::issuer(&object.name_any());
+    let span = spans::issuer(&object);
     let outcome = tokio::time::timeout(TIMEOUT, inner(&object, &ctx))
         .instrument(span.clone())
         .await

@@ -326,9 +326,7 @@ impl Org {
         let status = response.status();
         let headers = response.headers().clone();
         spans::answered(span, status.as_u16());
-        if let Some(id) = request_id(&headers) {
-            span.record("neo4j_okta.okta_request", id);
-        }
+        span.record("neo4j_okta.okta_request", request_id(&headers));
         let now = self.clock.now();
         self.learn(&headers, bucket, now);
         let bytes = response

@@ -12,32 +12,32 @@ use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
 
-use crate::plan::identity::AccountRef;
+use crate::api::{Neo4jServiceAccount, OktaIssuer};
 use crate::plan::step::{Place, Step};
 
 /// What tells these spans from all others.
 pub(crate) const TARGET: &str = "neo4j_okta_operator::spans";
 
 /// The reconcile of an account; always the root of a trace.
-pub(crate) fn account(account: &AccountRef) -> Span {
+pub(crate) fn account(object: &Neo4jServiceAccount) -> Span {
     tracing::info_span!(
         target: TARGET,
         parent: None,
         "reconcile account",
-        neo4j_okta.namespace = account.namespace,
-        neo4j_okta.name = account.name,
+        neo4j_okta.namespace = object.metadata.namespace.as_deref(),
+        neo4j_okta.name = object.metadata.name.as_deref(),
         neo4j_okta.outcome = Empty,
         otel.status_code = Empty,
     )
 }
 
 /// The reconcile of an issuer; always the root of a trace.
-pub(crate) fn issuer(name: &str) -> Span {
+pub(crate) fn issuer(object: &OktaIssuer) -> Span {
     tracing::info_span!(
         target: TARGET,
         parent: None,
         "reconcile issuer",
-        neo4j_okta.name = name,
+        neo4j_okta.name = object.metadata.name.as_deref(),
         neo4j_okta.outcome = Empty,
         otel.status_code = Empty,
     )
@@ -93,6 +93,9 @@ pub(crate) fn okta(operation: &'static str, method: &Method, url: &Url, resent: 
 
 /// One write to Kubernetes.
 pub(crate) fn kubernetes(request: &Request<Body>) -> Span {
+    if !tracing::span_enabled!(target: TARGET, tracing::Level::INFO) {
+        return Span::none();
+    }
     let method = request.method().as_str();
     let at = Resource::of(request.uri().path());
     tracing::info_span!(

@@ -166,6 +166,7 @@ async fn a_reconcile_is_a_trace_of_its_acts_its_requests_and_its_writes() {
     secrets.push(world.data("etl-okta-credentials").await["client_secret"].clone());
     let wire = collector.bodies();
     assert!(said.lines().count() > 100, "the log talks");
+    assert!(!said.contains("reconcile account"), "and is no trace");
     for secret in secrets {
         assert!(secret.len() > 10);
         for (place, text) in [("log", &said), ("wire", &wire)] {
