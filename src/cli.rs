@@ -2,12 +2,14 @@
 //! it ends the program with one line and exit code 64 (EX_USAGE).
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::leader::Timing;
+use crate::telemetry::filter::parse as parse_filter;
 
 /// Exit code for a wrong command line (sysexits.h).
 pub const EX_USAGE: u8 = 64;
@@ -33,7 +35,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator against the cluster that it is in, or else the one that
     /// KUBECONFIG names.
-    Run(Run),
+    Run(Box<Run>),
     /// Print the CustomResourceDefinitions.
     Crds,
 }
@@ -67,6 +69,11 @@ pub struct Run {
     /// `info,neo4j_okta_operator=debug`.
     #[arg(long, env = "LOG", default_value = "info", value_parser = filter)]
     pub log: String,
+
+    /// A file with such a filter, which then holds instead, as long as it is
+    /// there; a change is seen within seconds.
+    #[arg(long, env = "LOG_FILTER_FILE")]
+    pub log_filter_file: Option<PathBuf>,
 
     /// Leave out the two gauges that name each account.
     #[arg(long, env = "NO_ACCOUNT_METRICS")]
@@ -149,10 +156,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("not a log filter".to_owned()),
-    }
+    parse_filter(text).map(|_| text.to_owned())
 }
 
 /// Parses, or says in one line what is wrong.
@@ -198,9 +202,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_in_one_line() {
-        let cases: [(&[&str], &str); 7] = [
+        let cases: [(&[&str], &str); 8] = [
             (&["run", "--admin-address", "nonsense"], "--admin-address"),
             (&["run", "--log-format", "xml"], "--log-format"),
+            (&["run", "--log", "debgu"], "--log"),
             (
                 &["run", "--operator-namespace", "Nope!"],
                 "--operator-namespace",

@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 use axum::http::{Method, Request};
 use kube::client::{Body, Client};
+use tracing::Instrument;
+
+use crate::telemetry::spans;
 
 /// Asked before every effect.
 #[derive(Clone)]
@@ -66,8 +69,8 @@ impl Fence {
         .await
     }
 
-    /// The same client, whose writes are guarded: no caller can forget to ask,
-    /// and a retry deep inside of it is asked for again.
+    /// The same client, whose writes are guarded and traced: no caller can forget
+    /// to ask, and a retry deep inside of it is asked for again.
     pub fn client(&self, client: Client) -> Client {
         let namespace = client.default_namespace().to_owned();
         let fence = self.clone();
@@ -77,10 +80,21 @@ impl Fence {
                 if matches!(*request.method(), Method::GET | Method::HEAD) {
                     return client.send(request).await;
                 }
-                fence
-                    .guard(client.send(request))
-                    .await
-                    .unwrap_or_else(|fenced| Err(kube::Error::Service(fenced.into())))
+                let span = spans::kubernetes(&request);
+                let sent = fence.guard(client.send(request)).instrument(span.clone());
+                match sent.await {
+                    Ok(answer) => {
+                        match &answer {
+                            Ok(answer) => spans::answered(&span, answer.status().as_u16()),
+                            Err(_) => spans::failed(&span, "kubernetes"),
+                        }
+                        answer
+                    }
+                    Err(fenced) => {
+                        spans::failed(&span, "fenced");
+                        Err(kube::Error::Service(fenced.into()))
+                    }
+                }
             }
         });
         Client::new(service, namespace)

@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::http::header::{HeaderValue, USER_AGENT};
 use futures::FutureExt;
@@ -13,8 +14,15 @@ use neo4j_okta_operator::clock::Clock;
 use neo4j_okta_operator::controller::{Fence, Operator, Readiness, Settings};
 use neo4j_okta_operator::leader::{Election, Ended};
 use neo4j_okta_operator::metrics::Metrics;
-use neo4j_okta_operator::{api, bootstrap, cluster, telemetry};
+use neo4j_okta_operator::telemetry::filter::{self, FilterFile};
+use neo4j_okta_operator::telemetry::otlp::Traces;
+use neo4j_okta_operator::telemetry::{self, environment};
+use neo4j_okta_operator::{api, bootstrap, cluster};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+
+/// The last traces are lost rather than waited for any longer.
+const FLUSH: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -45,14 +53,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Run) -> ExitCode {
-    telemetry::init(arguments.log_format, &arguments.log);
-    // One provider of cryptography for everything that speaks TLS.
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
-        tracing::debug!("a crypto provider is installed already");
-    }
+    // One provider of cryptography for everything that speaks TLS. There is none
+    // yet, or else one that somebody chose.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -63,7 +66,11 @@ fn run(arguments: &Run) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let traces = tell(arguments, runtime.handle());
     let outcome = runtime.block_on(operate(arguments));
+    if let Some(traces) = traces {
+        traces.flush(FLUSH);
+    }
     // What is under way was finished or has to end: nothing is waited for.
     runtime.shutdown_background();
     match outcome {
@@ -76,11 +83,40 @@ fn run(arguments: &Run) -> ExitCode {
     }
 }
 
+/// Starts logs, and traces if the environment asks for them.
+fn tell(arguments: &Run, runtime: &Handle) -> Option<Traces> {
+    let wanted = environment::wanted(|name| std::env::var(name).ok());
+    let traces = wanted.and_then(|wanted| {
+        let start = |wanted| Traces::start(&wanted, &instance(), runtime);
+        wanted.map(start).transpose()
+    });
+    // Checked with the command line, so it parses.
+    let filter = filter::parse(&arguments.log).unwrap_or_default();
+    let sink = traces.as_ref().ok().and_then(Option::as_ref);
+    let switch = telemetry::start(arguments.log_format, filter, sink);
+    telemetry::panics::log();
+    if let Some(path) = &arguments.log_filter_file {
+        runtime.spawn(FilterFile::new(path, switch, &arguments.log).follow());
+    }
+    traces.unwrap_or_else(|why| {
+        tracing::error!(
+            why,
+            "no traces: the environment asks for what cannot be done"
+        );
+        None
+    })
+}
+
+/// Which replica this is.
+fn instance() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| n::OPERATOR.to_owned())
+}
+
 async fn operate(arguments: &Run) -> Result<Ended, String> {
     let admin = Admin::bind(arguments.admin_address)
         .await
         .map_err(|e| format!("--admin-address {}: {e}", arguments.admin_address))?;
-    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| n::OPERATOR.to_owned());
+    let instance = instance();
     let mut config = cluster::config().await?;
     // The API server's audit log then tells the replicas apart.
     let agent = format!("{}/{} ({instance})", n::OPERATOR, env!("CARGO_PKG_VERSION"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use tracing::Instrument;
 
 use super::context::{Context, Pause, Remembered};
 use super::observe::{self, newest};
@@ -24,9 +25,25 @@ use crate::plan::secret_meta::Slot;
 use crate::plan::status::{Outcome, next_status};
 use crate::plan::step::{Blocked, Next, Step};
 use crate::plan::{self, Wish};
+use crate::telemetry::spans;
 
 /// No plan is longer; one that is has a flaw, and waiting is safer than going on.
 const MAX_STEPS: usize = 32;
+
+/// Outcomes that are failures to whoever looks at traces. To wait for a slot
+/// within the rate limit is none.
+const FAILURES: [&str; 10] = [
+    "transient",
+    "rate_limited",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "rejected",
+    "kubernetes",
+    "broken",
+    "timeout",
+];
 
 /// Reconciles one account.
 pub(super) async fn reconcile(
@@ -34,7 +51,9 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
+    let span = spans::account(&object);
     let outcome = tokio::time::timeout(TIMEOUT, inner(object, &ctx))
+        .instrument(span.clone())
         .await
         .unwrap_or(Err(Error::Timeout));
     let label = match &outcome {
@@ -42,6 +61,7 @@ pub(super) async fn reconcile(
         Err(Error::Timeout) => "timeout",
         Err(Error::Status(_)) => "status",
     };
+    spans::ended(&span, label, FAILURES.contains(&label));
     ctx.settings
         .metrics
         .reconciled("account", label, watch.elapsed());
@@ -129,7 +149,9 @@ async fn inner(
         if let Some(note) = plan::notable(&desired, &observed, &step) {
             report::notable(ctx, &object, note).await;
         }
-        match run.carry_out(&step, &observed).await {
+        let span = spans::act(&step);
+        let act = run.carry_out(&step, &observed).instrument(span.clone());
+        match act.await {
             Ok(effect) => {
                 tracing::debug!(account = %desired.account, step = step.name(), "done");
                 observed = observed.absorb(&desired, effect, ctx.now());
@@ -138,6 +160,7 @@ async fn inner(
                 }
             }
             Err(error) => {
+                spans::failed(&span, error.class());
                 if error.is_in_doubt() {
                     observed = observed.absorb_failure(&step);
                 }

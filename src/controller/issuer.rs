@@ -10,6 +10,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use serde_json::json;
+use tracing::Instrument;
 
 use super::context::Context;
 use super::runtime::{Admissions, Known, Look, Runtime};
@@ -23,6 +24,7 @@ use crate::plan::issuer::Identity;
 use crate::plan::issuer_status::{Findings, next_status};
 use crate::plan::schedule::{self, until};
 use crate::sync::lock;
+use crate::telemetry::spans;
 
 /// How often an issuer in order is looked at as a whole.
 const LOOK: Duration = Duration::from_secs(600);
@@ -51,18 +53,20 @@ impl From<kube::Error> for Error {
 /// Reconciles one issuer.
 pub(super) async fn reconcile(object: Arc<OktaIssuer>, ctx: Arc<Context>) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
+    let span = spans::issuer(&object);
     let outcome = tokio::time::timeout(TIMEOUT, inner(&object, &ctx))
+        .instrument(span.clone())
         .await
         .unwrap_or(Err(Error::Timeout));
-    ctx.settings.metrics.reconciled(
-        "issuer",
-        match &outcome {
-            Ok(_) => "ok",
-            Err(Error::Timeout) => "timeout",
-            Err(Error::Kubernetes(_)) => "error",
-        },
-        watch.elapsed(),
-    );
+    let label = match &outcome {
+        Ok(_) => "ok",
+        Err(Error::Timeout) => "timeout",
+        Err(Error::Kubernetes(_)) => "error",
+    };
+    spans::ended(&span, label, outcome.is_err());
+    ctx.settings
+        .metrics
+        .reconciled("issuer", label, watch.elapsed());
     outcome
 }
 

@@ -75,7 +75,7 @@ impl Org {
         bare.set_query(None);
         let (method, bare) = (request.method.as_str(), bare.as_str());
         let (headers, number) = self.sign_in(method, bare).await?;
-        let mut outcome = self.once(request, url.clone(), headers, turn).await;
+        let mut outcome = self.once(request, url.clone(), headers, turn, false).await;
         let unauthorized = |outcome: &Result<Answer, Error>| {
             outcome
                 .as_ref()
@@ -84,7 +84,7 @@ impl Org {
         // The operator's own token may have ended early: one new one.
         if unauthorized(&outcome) && self.signin.renews(number).await {
             let (headers, _) = self.sign_in(method, bare).await?;
-            outcome = self.once(request, url, headers, turn).await;
+            outcome = self.once(request, url, headers, turn, true).await;
         }
         self.note_right(request, &outcome);
         if unauthorized(&outcome) {
@@ -101,11 +101,11 @@ impl Org {
         bare.set_query(None);
         let method = request.method.as_str();
         let (headers, number) = signin.headers(self, method, bare.as_str()).await?;
-        let outcome = self.once(request, url.clone(), headers, turn).await;
+        let outcome = self.once(request, url.clone(), headers, turn, false).await;
         let unauthorized = matches!(&outcome, Err(e) if e.class == Class::Unauthorized);
         if unauthorized && signin.renews(number).await {
             let (headers, _) = signin.headers(self, method, bare.as_str()).await?;
-            return self.once(request, url, headers, turn).await;
+            return self.once(request, url, headers, turn, true).await;
         }
         outcome
     }

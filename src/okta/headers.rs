@@ -102,7 +102,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
 
 /// The innermost cause: "connection refused" says more than "error sending
 /// request".
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;

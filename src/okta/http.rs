@@ -8,20 +8,24 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use super::budget::{Bucket, Level, Turn};
 use super::connect::{no_answer, redirected};
-use super::error::{Class, Error, ErrorBody, classify};
+use super::error::Error;
 use super::headers::{request_id, root_cause};
 use super::limits::Limits;
-use super::rights::{Right, challenge};
+use super::request::refusal;
+pub(super) use super::request::{Answer, Request, To};
+use super::rights::Right;
 use super::sender::Sender;
 use super::signin::SignIn;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::drift::Recent;
 use crate::sync::lock;
+use crate::telemetry::spans;
 
 /// An Okta org and our sign-in there.
 #[derive(Debug)]
@@ -57,56 +61,6 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         lock(&self.org.limits.budget).returned(self.bucket);
     }
-}
-
-/// A management request.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    /// Name of the operation for metrics and logs.
-    pub(super) operation: &'static str,
-    pub(super) bucket: Bucket,
-    /// Path segments; encoded when the URL is built.
-    pub(super) path: Vec<String>,
-    pub(super) query: Vec<(&'static str, String)>,
-    pub(super) body: Option<Value>,
-}
-
-impl Request {
-    pub(super) fn new(
-        method: Method,
-        operation: &'static str,
-        bucket: Bucket,
-        path: &[&str],
-    ) -> Self {
-        Self {
-            method,
-            operation,
-            bucket,
-            path: path.iter().map(|s| (*s).to_owned()).collect(),
-            query: Vec::new(),
-            body: None,
-        }
-    }
-
-    pub(super) fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((key, value.into()));
-        self
-    }
-
-    pub(super) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-}
-
-/// A good answer.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) body: Value,
-    /// `Link: rel="next"`, if it stays within the org.
-    pub(super) next: Option<Url>,
-    pub(super) request_id: Option<String>,
 }
 
 impl Org {
@@ -283,13 +237,15 @@ impl Org {
         outcome
     }
 
-    /// One request with these headers, as it is answered.
+    /// One request with these headers, as it is answered. `resent`: after a 401,
+    /// with a new token.
     pub(super) async fn once(
         &self,
         request: &Request,
         url: Url,
         headers: HeaderMap,
         turn: &Turn,
+        resent: bool,
     ) -> Result<Answer, Error> {
         let _permit = self.permit(request.bucket, turn)?;
         let mut builder = self
@@ -310,7 +266,12 @@ impl Org {
                 .header("X-Okta-Retry-For", id)
                 .header("X-Okta-Retry-Count", *count);
         }
-        let (status, headers, bytes) = self.send(builder, request.bucket, turn).await?;
+        let to = To {
+            operation: request.operation,
+            bucket: request.bucket,
+            resent,
+        };
+        let (status, headers, bytes) = self.send(builder, to, turn).await?;
         if !status.is_success() {
             return Err(refusal(request, status, &headers, &bytes));
         }
@@ -344,7 +305,7 @@ impl Org {
     pub(super) async fn send(
         &self,
         builder: reqwest::RequestBuilder,
-        bucket: Bucket,
+        to: To,
         turn: &Turn,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let _slot = self
@@ -353,24 +314,49 @@ impl Org {
             .acquire()
             .await
             .map_err(|_| Error::transient("shutting down"))?;
-        let watch = self.clock.stopwatch();
-        let builder = builder
+        let (client, request) = builder
             .timeout(self.sender.timeout)
-            .header(USER_AGENT, self.sender.user_agent());
+            .header(USER_AGENT, self.sender.user_agent())
+            .build_split();
+        let request = request.map_err(|e| no_answer(&e))?;
+        let held_back = lock(&self.retries).get(&turn.key).map_or(0, |(_, n)| *n);
+        let resent = held_back + u32::from(to.resent);
+        let span = spans::okta(to.operation, request.method(), request.url(), resent);
+        self.exchange(&client, request, to.bucket, turn, &span)
+            .instrument(span.clone())
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        client: &reqwest::Client,
+        request: reqwest::Request,
+        bucket: Bucket,
+        turn: &Turn,
+        span: &Span,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
+        let watch = self.clock.stopwatch();
         // The last look before it leaves: the slot and the connection may have
         // taken their time.
-        let sent = self.sender.fence.guard(builder.send()).await;
+        let sent = self.sender.fence.guard(client.execute(request)).await;
         let response = sent
-            .map_err(|fenced| Error::transient(fenced.to_string()))?
-            .map_err(|e| no_answer(&e))?;
+            .map_err(|fenced| Error::transient(fenced.to_string()))
+            .and_then(|answer| answer.map_err(|e| no_answer(&e)))
+            .inspect_err(|error| spans::failed(span, error.class.as_str()))?;
         let status = response.status();
         let headers = response.headers().clone();
+        spans::answered(span, status.as_u16());
+        span.record("neo4j_okta.okta_request", request_id(&headers));
         let now = self.clock.now();
         self.learn(&headers, bucket, now);
-        let bytes = response.bytes().await.map_err(|e| Error {
-            request_id: request_id(&headers),
-            ..Error::transient(format!("Okta's answer broke off: {}", root_cause(&e)))
-        })?;
+        let bytes = response
+            .bytes()
+            .await
+            .inspect_err(|_| spans::broke_off(span, status.as_u16()))
+            .map_err(|e| Error {
+                request_id: request_id(&headers),
+                ..Error::transient(format!("Okta's answer broke off: {}", root_cause(&e)))
+            })?;
         self.metrics.okta_latency(bucket.as_str(), watch.elapsed());
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(self.too_many(&headers, bucket, turn, now));
@@ -379,34 +365,5 @@ impl Org {
             return Err(redirected(status, &headers, &self.base));
         }
         Ok((status, headers, bytes.to_vec()))
-    }
-}
-
-/// What a refused management request means.
-fn refusal(request: &Request, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
-    let challenged = challenge(headers, "error");
-    let class = match challenged {
-        Some("insufficient_scope") => Class::Forbidden,
-        Some(_) if status == StatusCode::UNAUTHORIZED => Class::Unauthorized,
-        _ => classify(status.as_u16(), &body.error_code),
-    };
-    let words = match challenged {
-        // The API's own gate may leave the body out.
-        Some(_) if body.error_code.is_empty() => format!("Okta answered {}", status.as_u16()),
-        _ => body.words(status),
-    };
-    let mut message = format!("{}: {words}", request.operation);
-    if let Some(why) = challenge(headers, "error_description") {
-        message = format!("{message} ({why})");
-    }
-    if class == Class::Forbidden {
-        let right = Right::of(&request.method, request.bucket, request.operation);
-        message = format!("{message}; {}", right.missing(headers));
-    }
-    Error {
-        class,
-        message,
-        request_id: request_id(headers),
     }
 }

@@ -17,6 +17,7 @@ pub mod limits;
 mod logs;
 mod org_settings;
 mod queue;
+mod request;
 mod rights;
 mod sender;
 mod servers;
@@ -27,6 +28,7 @@ mod told;
 mod window;
 
 pub use error::{Class, Error};
+pub(crate) use headers::root_cause;
 pub use http::Org;
 pub use logs::{Cursor, PAGE};
 pub use sender::{Sender, TIMEOUT};

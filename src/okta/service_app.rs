@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use super::budget::{Bucket, Turn};
 use super::error::{Class, Error};
 use super::headers::request_id;
-use super::http::Org;
+use super::http::{Org, To};
 use super::jose::{KeyError, Proof, SigningKey};
 use super::rights;
 use super::signin::sensitive;
@@ -262,7 +262,8 @@ impl ServiceApp {
             .header("accept", "application/json")
             .header(DPOP, sensitive(proof.expose_secret())?)
             .form(&form);
-        let (status, headers, body) = org.send(builder, Bucket::OrgToken, &turn).await?;
+        let to = To::first("org_token", Bucket::OrgToken);
+        let (status, headers, body) = org.send(builder, to, &turn).await?;
         let fresh = headers
             .get("dpop-nonce")
             .and_then(|v| v.to_str().ok())

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::budget::{Bucket, Turn};
 use super::error::{Class, Error, ErrorBody};
 use super::headers::request_id;
-use super::http::Org;
+use super::http::{Org, To};
 use super::jose::SigningKey;
 use crate::api::Authentication;
 use crate::plan::step::Refusal;
@@ -119,7 +119,8 @@ impl Org {
             }
         }
         let _permit = self.permit(Bucket::Token, turn)?;
-        let (status, headers, body) = self.send(request.form(&form), Bucket::Token, turn).await?;
+        let to = To::first("token", Bucket::Token);
+        let (status, headers, body) = self.send(request.form(&form), to, turn).await?;
         let request_id = request_id(&headers);
         if status.is_success() {
             let answer: Answer = serde_json::from_slice(&body).map_err(|_| Error {

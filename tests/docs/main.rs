@@ -1,5 +1,5 @@
-//! The documentation against the code: every reason and every metric is
-//! described, nothing is described that is not there, examples are accepted by
+//! The documentation against the code: every reason, metric, flag and attribute
+//! is described, nothing is described that is not there, examples are accepted by
 //! the types, and links lead somewhere.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the verdict")]
@@ -10,6 +10,7 @@ mod krew;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use neo4j_okta_operator::api::conditions::Reason;
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer};
 use neo4j_okta_operator::metrics::Metrics;
@@ -54,6 +55,72 @@ fn every_metric_is_described_and_no_other() {
             registered.contains(name),
             "{name} is not registered as the others are"
         );
+    }
+}
+
+#[test]
+fn every_flag_is_described_and_no_other_in_the_order_of_the_code() {
+    let cli = neo4j_okta_operator::cli::Cli::command();
+    let run = cli.find_subcommand("run").unwrap();
+    let (flags, variables): (Vec<_>, Vec<_>) = run
+        .get_arguments()
+        .filter(|flag| flag.get_id() != "help")
+        .map(|flag| {
+            let variable = flag.get_env().unwrap().to_string_lossy();
+            (format!("--{}", flag.get_long().unwrap()), variable)
+        })
+        .unzip();
+    let page = "docs/operations.md";
+    assert_eq!(rows(page, "Flag"), flags, "{page}, then the code");
+    let page = text(page);
+    for variable in variables {
+        assert!(page.contains(&format!("| `{variable}` |")), "{variable}");
+    }
+}
+
+#[test]
+fn every_attribute_of_a_span_is_described_and_no_other() {
+    let source = text("src/telemetry/spans.rs");
+    let attributes = |text: &str| -> BTreeSet<String> {
+        let word = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+        text.split(|c| !word(c))
+            .filter(|name| {
+                ["neo4j_okta.", "http.", "server.", "error."]
+                    .iter()
+                    .any(|start| name.starts_with(start))
+            })
+            .map(str::to_owned)
+            .collect()
+    };
+    let cells = rows("docs/observability.md", "Attribute").join(" ");
+    assert_eq!(
+        attributes(&cells),
+        attributes(&source),
+        "docs/observability.md, then the code"
+    );
+}
+
+#[test]
+fn every_variable_that_is_read_for_traces_is_described() {
+    let source = text("src/telemetry/environment.rs");
+    let page = text("docs/observability.md");
+    // The code builds these names from what is behind the prefix.
+    let options = source
+        .split("option(\"")
+        .chain(source.split("file(\""))
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .map(|name| format!("OTEL_EXPORTER_OTLP_{name}"));
+    let whole = source
+        .split("set(\"OTEL_")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|name| format!("OTEL_{name}"));
+    let names: BTreeSet<String> = options.chain(whole).collect();
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
     }
 }
 

@@ -9,12 +9,14 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// A CA that nobody knows.
 pub(crate) struct Authority {
     pub(crate) pem: String,
+    certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -25,26 +27,41 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let pem = params.self_signed(&key).unwrap().pem();
+        let certificate = params.self_signed(&key).unwrap();
         Self {
-            pem,
+            pem: certificate.pem(),
+            certificate: certificate.der().clone(),
             issuer: Issuer::new(params, key),
         }
     }
 
-    fn server(&self, host: &str) -> Arc<ServerConfig> {
+    /// A certificate for this name, and its key.
+    pub(crate) fn certifies(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([host.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// `clients`: who has to sign those that connect, if somebody has to.
+    fn server(&self, host: &str, clients: Option<&Self>) -> Arc<ServerConfig> {
+        let (certificate, key) = self.certifies(host);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
             .unwrap();
-        Arc::new(config)
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.certificate.clone()).unwrap();
+                let roots = Arc::new(roots);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key.into());
+        Arc::new(config.unwrap())
     }
 }
 
@@ -62,7 +79,7 @@ impl Front {
         Self {
             port: listener.local_addr().unwrap().port(),
             listener: Some(listener),
-            config: Arc::new(Mutex::new(authority.server("localhost"))),
+            config: Arc::new(Mutex::new(authority.server("localhost", None))),
         }
     }
 
@@ -70,9 +87,14 @@ impl Front {
         format!("https://localhost:{}", self.port)
     }
 
+    /// Who connects from now on has to show a certificate of this CA.
+    pub(crate) fn demand(&self, authority: &Authority) {
+        *self.config.lock().unwrap() = authority.server("localhost", Some(authority));
+    }
+
     /// Connections that come from now on see a certificate of this CA.
     pub(crate) fn show(&self, authority: &Authority) {
-        *self.config.lock().unwrap() = authority.server("localhost");
+        *self.config.lock().unwrap() = authority.server("localhost", None);
     }
 
     /// Hands what arrives to `inner`.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod budgets;
+mod collector;
 mod contract;
 mod costs;
 mod crashes;
@@ -26,6 +27,7 @@ mod outages;
 mod own_token;
 mod people;
 mod process;
+mod program;
 mod proxy;
 mod replicas;
 mod rotation;
@@ -35,5 +37,6 @@ mod signin;
 mod surroundings;
 mod tampering;
 mod tenancy;
+mod traces;
 mod variants;
 mod workload;

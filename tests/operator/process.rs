@@ -1,9 +1,10 @@
-//! The program itself: its admin port, and its stop on SIGTERM.
+//! The program itself: its admin port, its stop on SIGTERM, its log.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::{Child, OPERATOR_NAMESPACE, free_port};
 
 use crate::harness::{PATIENCE, World, until};
+use crate::program::{lines, program};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_tells_its_state_and_stops_in_order_on_sigterm() {
@@ -63,4 +64,41 @@ async fn the_program_tells_its_state_and_stops_in_order_on_sigterm() {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
         .collect();
     assert!(lines.iter().any(|l| l["message"] == "stopped"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_changes_with_a_file_and_without_a_restart() {
+    let world = World::without_operator().await;
+    world.issuer(json!({})).await;
+    let file = world.cluster.directory().join("log-filter");
+    std::fs::write(&file, "info\n").unwrap();
+    let path = file.display().to_string();
+    let (mut program, log) = program(&world, "filtered", &[("LOG_FILTER_FILE", &path)]);
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    let level = |line: &Value| line["level"] == "DEBUG";
+    assert!(!lines(&log, "").iter().any(level), "nothing of the details");
+    let told = async |words: &str| {
+        until(words, async || match lines(&log, words).as_slice() {
+            [.., last] => Ok(last.clone()),
+            [] => Err(()),
+        })
+        .await
+    };
+    std::fs::write(&file, "info,neo4j_okta_operator=debug").unwrap();
+    let changed = told("changed the log filter").await;
+    assert_eq!(changed["before"], "info");
+    world.annotate("etl", "neo4j-okta.dev/renew", "1").await;
+    assert!(level(&told("done").await));
+    std::fs::write(&file, "debgu").unwrap();
+    let refused = told("refused the log filter").await;
+    assert_eq!(refused["level"], "ERROR");
+    assert_eq!(refused["filter"], "info,neo4j_okta_operator=debug");
+    assert!(
+        refused["why"]
+            .as_str()
+            .unwrap()
+            .contains("`debgu` is no level")
+    );
+    assert_eq!(program.terminate(PATIENCE).await.code, 0);
 }

@@ -3,14 +3,24 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use neo4j_okta_operator::cli::LogFormat;
+use neo4j_okta_operator::controller::AfterStep;
+use neo4j_okta_operator::telemetry::otlp::Traces;
+use neo4j_okta_operator::telemetry::{self, environment};
 use serde_json::json;
 use testbed::OPERATOR_NAMESPACE;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
-use crate::harness::World;
+use crate::collector::Collector;
+use crate::harness::{PATIENCE, World, until};
 use crate::signin;
 
 /// Keeps what is logged, until it is closed.
@@ -20,6 +30,12 @@ struct Captured(Arc<Mutex<Option<Vec<u8>>>>);
 impl Captured {
     fn open() -> Self {
         Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+
+    /// What was logged so far.
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap();
+        String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
     }
 
     /// What was logged so far; nothing is kept from now on.
@@ -50,19 +66,56 @@ impl MakeWriter<'_> for Captured {
     }
 }
 
+/// The secrets of the accounts as they are now, in each form that they take on
+/// their way: as they are, as in a Secret's JSON, and as in HTTP's basic
+/// authentication.
+async fn handled(world: &World) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for secret in world.secrets().list(&ListParams::default()).await.unwrap() {
+        let data = secret.data.unwrap_or_default();
+        let client = data.get("client_id").map(|id| id.0.clone());
+        for (key, value) in data {
+            let kinds = ["token", "client_secret", "private_key"];
+            if !kinds.iter().any(|kind| key.ends_with(kind)) {
+                continue;
+            }
+            secrets.push(STANDARD.encode(&value.0));
+            if let Some(client) = &client {
+                secrets.push(STANDARD.encode([client, &b":"[..], &value.0].concat()));
+            }
+            // The lines of a key are secrets each; so is a token's signature.
+            let text = String::from_utf8(value.0).unwrap();
+            secrets.extend(text.lines().filter(|l| l.len() > 30).map(str::to_owned));
+            secrets.extend(text.split('.').filter(|p| p.len() > 100).map(str::to_owned));
+        }
+    }
+    secrets
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkative_level() {
-    let log = Captured::open();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
+async fn no_secret_is_in_logs_traces_events_status_metrics_or_panics_at_any_level() {
+    let (json, text) = (Captured::open(), Captured::open());
+    let collector = Collector::start().await;
+    // All that the program does with logs and traces, but at both formats at once
+    // and at a level that nobody should run it with.
+    let endpoint =
+        |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| collector.url.clone());
+    let wanted = environment::wanted(endpoint).unwrap().unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    let traces = Traces::start(&wanted, "test", &runtime).unwrap();
+    let trace = || EnvFilter::new("trace");
+    let sinks = vec![
+        telemetry::lines(LogFormat::Json, trace(), json.clone(), false).0,
+        telemetry::lines(LogFormat::Text, trace(), text.clone(), false).0,
+        traces.sink(),
+    ];
+    let subscriber = tracing_subscriber::registry().with(sinks);
     // Other tests of this binary log nowhere, so the whole process may log here.
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         println!("skipped: with LOG set, what is logged goes to the terminal");
         return;
     }
-    let world = World::new().await;
+    let mut world = World::new().await;
     let mut secrets = vec![world.okta.api_token().to_owned()];
     for (name, method) in [
         ("basic", "ClientSecretBasic"),
@@ -74,6 +127,7 @@ async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkativ
             .await;
         world.ready(name).await;
     }
+    secrets.extend(handled(&world).await);
     // Trouble of each kind makes it talk.
     world
         .account("basic", json!({ "groups": ["forbidden"] }))
@@ -102,28 +156,51 @@ async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkativ
     let tokens = world.okta.admin().management_tokens();
     assert!(!tokens.is_empty(), "signed in by key");
     secrets.extend(tokens);
+    // A token of its own that ended is replaced, and the request sent again.
+    world.okta.admin().end_management_tokens();
+    let change = json!({ "authentication": "PrivateKeyJwt", "groups": ["neo4j_publisher"] });
+    world.account("key", change).await;
+    world
+        .account_is("key", "in its new group", |a| {
+            let token = a.status.as_ref().and_then(|s| s.token.as_ref());
+            token.is_some_and(|t| t.groups == ["neo4j_publisher"])
+        })
+        .await;
+    world.quiet().await;
+    secrets.extend(world.okta.admin().management_tokens());
+    // And it breaks, in the middle of an act and with all in hand that an act has.
+    world.stop_operators().await;
+    let usual = std::panic::take_hook();
+    telemetry::panics::log();
+    let in_hand = Arc::new((key, wanted));
+    let breaks: AfterStep = Arc::new(move |account, step| {
+        let said = format!("{account:?} {step:?} {in_hand:?}");
+        async move { panic!("{said}") }.boxed()
+    });
+    let broken = world.operator(Some(breaks)).await;
+    world.annotate("key", "neo4j-okta.dev/renew", "3").await;
+    until("broken", async || match json.text() {
+        told if told.contains("this is a flaw of the operator") => Ok(()),
+        _ => Err(()),
+    })
+    .await;
+    broken.kill().await;
+    std::panic::set_hook(usual);
     let own = Api::<Secret>::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
     let pem = own.get("okta-key").await.unwrap().data.unwrap();
     let pem = String::from_utf8(pem["private-key"].0.clone()).unwrap();
     secrets.extend(pem.lines().filter(|l| l.len() > 30).map(str::to_owned));
-    for secret in world.secrets().list(&ListParams::default()).await.unwrap() {
-        for (key, value) in secret.data.clone().unwrap_or_default() {
-            let text = String::from_utf8(value.0).unwrap();
-            if ["token", "client_secret", "private_key"]
-                .iter()
-                .any(|k| key.ends_with(k))
-            {
-                // The lines of a key are secrets each; so is a token's signature.
-                secrets.extend(text.lines().filter(|l| l.len() > 30).map(str::to_owned));
-                secrets.extend(text.split('.').filter(|p| p.len() > 100).map(str::to_owned));
-            }
-        }
-    }
-    assert!(secrets.len() > 8, "nothing to look for");
+    secrets.extend(handled(&world).await);
+    assert!(secrets.len() > 30, "only {} to look for", secrets.len());
     let events: Api<k8s_openapi::api::events::v1::Event> = Api::all(world.client.clone());
-    let printed = log.close();
+    // Waits for a thread that needs this runtime.
+    tokio::task::spawn_blocking(move || traces.flush(PATIENCE))
+        .await
+        .unwrap();
     let said = [
-        ("log", printed),
+        ("log in JSON", json.close()),
+        ("log", text.close()),
+        ("traces", collector.bodies()),
         ("metrics", world.metrics.render()),
         (
             "events",
@@ -141,16 +218,27 @@ async fn no_secret_is_in_logs_events_status_or_metrics_even_at_the_most_talkativ
             format!("{:?}", world.issuers().get("default").await.unwrap()),
         ),
     ];
-    assert!(
-        said[0].1.contains("registered an app"),
-        "the log was captured"
-    );
-    assert!(said[1].1.contains("neo4j_okta_token_requests_total"));
+    for (place, text) in &said[..3] {
+        let known = ["registered an app", "step failed"];
+        assert!(
+            known.iter().all(|k| text.contains(k)),
+            "{place} was captured"
+        );
+    }
+    assert!(said[3].1.contains("neo4j_okta_token_requests_total"));
+    let again = collector
+        .spans()
+        .into_iter()
+        .find(|s| s.get("http.request.resend_count") == "1")
+        .expect("a request that was sent again");
+    assert!(again.name().starts_with("okta "), "{}", again.name());
     for (place, text) in said {
         for secret in &secrets {
             // kube's own client logs bodies of watches of Secrets' metadata only.
-            assert!(
-                !text.contains(secret.as_str()),
+            let told = text.lines().find(|line| line.contains(secret.as_str()));
+            assert_eq!(
+                told.map(|line| line.replace(secret.as_str(), "SECRET")),
+                None,
                 "{place} tells a secret of {} characters",
                 secret.len()
             );
