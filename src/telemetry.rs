@@ -1,8 +1,9 @@
 //! What the operator tells while it works: log lines on standard error, one for
 //! each meaningful act, and traces for whoever asks for them.
 //!
-//! Needs a filter that parses, and for traces what [`environment`] reads. Refuses to mix the two: the operator's own spans are in no log
-//! line, and nobody else's spans are in a trace.
+//! Needs a filter that parses, and for traces what [`environment`] reads. Refuses
+//! to mix the two: the operator's own spans are in no log line, and nobody else's
+//! spans are in a trace.
 
 pub mod environment;
 mod exporter;
