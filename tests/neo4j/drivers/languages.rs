@@ -15,6 +15,10 @@ use tokio::process::Command;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Language {
     Python,
+    JavaScript,
+    Go,
+    Java,
+    Shell,
 }
 
 /// How a sample is started.
@@ -29,12 +33,26 @@ impl Language {
     fn folder(self) -> &'static str {
         match self {
             Self::Python => "python",
+            Self::JavaScript => "javascript",
+            Self::Go => "go",
+            Self::Java => "java",
+            Self::Shell => "shell",
         }
+    }
+
+    /// Whether the driver logs in anew on the connection where a token has expired,
+    /// instead of opening another; docs/neo4j/drivers.md tells it.
+    pub(super) fn keeps_connections(self) -> bool {
+        !matches!(self, Self::JavaScript)
     }
 
     fn needs(self) -> &'static [&'static str] {
         match self {
             Self::Python => &["python3"],
+            Self::JavaScript => &["node", "npm"],
+            Self::Go => &["go"],
+            Self::Java => &["java", "mvn"],
+            Self::Shell => &["curl", "base64"],
         }
     }
 
@@ -45,6 +63,16 @@ impl Language {
                 r#"python3 -m venv "$OUT/venv"
                 "$OUT/venv/bin/pip" install -q --disable-pip-version-check --no-deps -r requirements.txt"#
             }
+            // Node looks for modules beside the program.
+            Self::JavaScript => {
+                r#"cp *.js *.json "$OUT"
+                npm ci --prefix "$OUT" --omit=dev --ignore-scripts --no-audit --no-fund"#
+            }
+            Self::Go => {
+                r#"GOWORK=off GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false -o "$OUT/sample" ."#
+            }
+            Self::Java => r#"mvn -B -q "-Dout=$OUT" package"#,
+            Self::Shell => "",
         }
     }
 
@@ -52,6 +80,18 @@ impl Language {
         match self {
             // -B: no caches in the source tree.
             Self::Python => vec![out.join("venv/bin/python"), "-B".into(), "main.py".into()],
+            Self::JavaScript => vec!["node".into(), out.join("main.js")],
+            Self::Go => vec![out.join("sample")],
+            Self::Java => {
+                let jars = format!("{0}/driver-sample-1.jar:{0}/lib/*", out.display());
+                vec![
+                    "java".into(),
+                    "-cp".into(),
+                    jars.into(),
+                    "sample.Main".into(),
+                ]
+            }
+            Self::Shell => vec!["./query.sh".into()],
         }
     }
 
@@ -79,7 +119,7 @@ impl Language {
         Some(Program {
             command: self.command(&out),
             folder,
-            http: false,
+            http: matches!(self, Self::Shell),
         })
     }
 
@@ -122,15 +162,16 @@ fn on_path(tool: &str) -> bool {
 
 /// All files of a sample, which are few and small.
 fn sources(folder: &Path) -> String {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
-    let read = |path: &PathBuf| {
-        let content = fs::read_to_string(path).unwrap();
-        format!("{}\n{content}\n", path.display())
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &PathBuf| match path.is_dir() {
+        true => sources(path),
+        false => format!(
+            "{}\n{}\n",
+            path.display(),
+            fs::read_to_string(path).unwrap()
+        ),
     };
-    files.iter().map(read).collect()
+    paths.iter().map(read).collect()
 }

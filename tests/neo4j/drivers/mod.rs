@@ -11,3 +11,4 @@ mod file;
 mod languages;
 mod logins;
 mod sample;
+mod shell;

@@ -18,12 +18,13 @@ from token_file import NoToken, token_file
 
 
 def auth_manager() -> AuthManager:
-    margin = float(os.environ.get("NEO4J_TOKEN_MARGIN", "30"))
     if folder := os.environ.get("NEO4J_CREDENTIALS"):
         from client_credentials import client_credentials
 
+        margin = float(os.environ.get("NEO4J_TOKEN_MARGIN", "30"))
         return client_credentials(Path(folder), margin)
-    return token_file(Path(os.environ["NEO4J_TOKEN_FILE"]), margin)
+    reread = float(os.environ.get("NEO4J_TOKEN_REREAD", "60"))
+    return token_file(Path(os.environ["NEO4J_TOKEN_FILE"]), reread)
 
 
 def show(records) -> None:

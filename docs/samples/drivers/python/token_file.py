@@ -29,8 +29,8 @@ def expiry(token: str) -> int:
         raise NoToken("the token is not a JWT with an expiry") from None
 
 
-def token_file(path: Path, margin: float = 30) -> AuthManager:
-    """An auth manager that reads `path` anew `margin` seconds before each expiry."""
+def token_file(path: Path, reread: float = 60) -> AuthManager:
+    """An auth manager that reads `path` anew after `reread` seconds, or at the expiry."""
 
     last = 0
 
@@ -42,11 +42,14 @@ def token_file(path: Path, margin: float = 30) -> AuthManager:
         except OSError as error:
             raise NoToken(f"{path}: {error.strerror}") from None
         expires = expiry(token)
-        if expires <= time.time():
+        now = time.time()
+        if expires <= now:
             raise NoToken(f"the token in {path} has expired")
         if expires != last:
             print(f"token expires={expires}", flush=True)
             last = expires
-        return ExpiringAuth(bearer_auth(token), expires_at=expires - margin)
+        # Sooner than it has to be: so new groups count within a minute. Connections log
+        # in anew only when the token is another.
+        return ExpiringAuth(bearer_auth(token), expires_at=min(expires, now + reread))
 
     return AuthManagers.bearer(read)
