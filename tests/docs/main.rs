@@ -307,7 +307,13 @@ fn anchors(path: &Path) -> impl Iterator<Item = String> {
 /// All pages of documentation, relative to the repository.
 fn pages() -> Vec<String> {
     let mut pages = vec!["CONTRIBUTING.md".to_owned(), "README.md".to_owned()];
-    for folder in ["docs", "docs/guides", "docs/okta", "docs/reference"] {
+    for folder in [
+        "docs",
+        "docs/guides",
+        "docs/neo4j",
+        "docs/okta",
+        "docs/reference",
+    ] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if Path::new(&name)

@@ -17,6 +17,7 @@ mod helpers;
 
 mod access;
 mod contract;
+mod drivers;
 mod login;
 mod renderings;
 mod server;
