@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::contract::contract;
 pub(crate) use crate::helpers::{PATIENCE, apply, condition, merge, message, until};
 use crate::helpers::{clean, install};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer, names as n};
@@ -426,23 +426,6 @@ impl World {
                 .await
                 .expect("the API server answers");
             left.map_or(Ok(()), |account| Err(format!("{:?}", account.status)))
-        })
-        .await;
-    }
-
-    /// Deletes the test's namespace and waits until it is gone.
-    pub(crate) async fn delete_namespace(&self) {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces
-            .delete(&self.namespace, &DeleteParams::default())
-            .await
-            .expect("the namespace was there");
-        until("gone", async || {
-            let left = namespaces
-                .get_opt(&self.namespace)
-                .await
-                .expect("the API server answers");
-            left.map_or(Ok(()), |namespace| Err(namespace.status))
         })
         .await;
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use neo4j_okta_operator::api::Neo4jServiceAccount;
 use serde_json::{Value, json};
@@ -12,6 +12,25 @@ use testbed::OPERATOR_NAMESPACE;
 use crate::harness::{World, apply, condition, message, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+impl World {
+    /// Deletes the test's namespace and waits until it is gone.
+    pub(crate) async fn delete_namespace(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces
+            .delete(&self.namespace, &DeleteParams::default())
+            .await
+            .expect("the namespace was there");
+        until("gone", async || {
+            let left = namespaces
+                .get_opt(&self.namespace)
+                .await
+                .expect("the API server answers");
+            left.map_or(Ok(()), |namespace| Err(namespace.status))
+        })
+        .await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_namespaces_share_an_issuer_and_each_gets_only_what_is_allowed_there() {
@@ -124,7 +143,7 @@ async fn a_namespace_is_allowed_by_its_label_and_loses_that_with_the_label() {
     world.issuer(json!({ "allow": [{ "namespaceSelector": { "matchLabels": { "team": "data" } }, "groups": ["neo4j_*"] }] })).await;
     world.account("etl", json!({})).await;
     world.has("etl", "Ready", "False", "NotAllowed").await;
-    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
     let label = async |value: Value| {
         let patch = json!({ "metadata": { "labels": { "team": value } } });
         namespaces
