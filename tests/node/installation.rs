@@ -61,7 +61,8 @@ impl Installation {
     pub(crate) async fn new(values: &Value) -> Option<Self> {
         let this = Self::prepare().await?;
         this.sign_in().await;
-        this.helm_with("install", Path::new(CHART), values);
+        let took = this.helm_with("install", Path::new(CHART), values);
+        println!("helm install --wait: {:.1} s", took.as_secs_f64());
         Some(this)
     }
 

@@ -20,3 +20,4 @@ mod mount;
 mod okta;
 mod pod;
 mod removal;
+mod scraped;

@@ -108,6 +108,27 @@ impl Node {
         self.wire.here()
     }
 
+    /// Its own address, where what [`Node::spawn`] started listens.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.wire.there()
+    }
+
+    /// Starts a program of this machine in the node's network, where it reaches pods.
+    ///
+    /// # Errors
+    ///
+    /// When `/bin/sh` cannot be started.
+    pub fn spawn<A>(&self, program: &Path, args: A, log: &Path) -> std::io::Result<Child>
+    where
+        A: IntoIterator<Item = String>,
+    {
+        let network = format!("--net=/proc/{}/ns/net", self.init.id());
+        let program = program.display().to_string();
+        let args = [network, program].into_iter().chain(args);
+        Child::spawn("nsenter", args, [("", ""); 0], log)
+    }
+
     /// The folder with the logs of containerd, kubelet and pods.
     #[must_use]
     pub fn directory(&self) -> &Path {
