@@ -183,6 +183,9 @@ pub(super) struct Admissions(Mutex<Lists>);
 #[derive(Debug, Default)]
 struct Lists {
     listed: BTreeSet<String>,
+    /// Who asked to be listed and did not leave.
+    wanted: BTreeSet<String>,
+    /// Who of them is not listed.
     waiting: BTreeSet<String>,
     leaving: BTreeSet<String>,
     /// Okta does not know them.
@@ -200,6 +203,7 @@ impl Admissions {
         let mut lists = lock(&self.0);
         lists.leaving.remove(&id);
         lists.dead.remove(&id);
+        lists.wanted.insert(id.clone());
         if lists.listed.contains(&id) {
             return true;
         }
@@ -211,6 +215,7 @@ impl Admissions {
     pub(super) fn leave(&self, client_id: &str) {
         let id = client_id.to_lowercase();
         let mut lists = lock(&self.0);
+        lists.wanted.remove(&id);
         lists.waiting.remove(&id);
         lists.leaving.insert(id);
     }
@@ -223,6 +228,7 @@ impl Admissions {
         if known {
             lists.alive.insert(id);
         } else {
+            lists.wanted.remove(&id);
             lists.waiting.remove(&id);
             lists.dead.insert(id);
         }
@@ -263,13 +269,39 @@ impl Admissions {
         !lock(&self.0).waiting.is_empty()
     }
 
-    /// The policies were seen or written and list exactly these.
+    /// The policies were seen or written and list exactly these. Who asked while
+    /// the change that takes it off was under way waits from now on.
     pub(super) fn seen(&self, listed: BTreeSet<String>) {
         let mut lists = lock(&self.0);
-        lists.waiting.retain(|id| !listed.contains(id));
+        lists.waiting = lists.wanted.difference(&listed).cloned().collect();
         lists.leaving.retain(|id| listed.contains(id));
         lists.dead.retain(|id| listed.contains(id));
         lists.alive.clear();
         lists.listed = listed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_while_it_is_taken_off_the_list_is_put_on_it_again() {
+        let admissions = Admissions::default();
+        admissions.seen(BTreeSet::from(["etl".to_owned()]));
+        admissions.leave("etl");
+        let (_, leaving) = admissions.wishes();
+        assert!(leaving.contains("etl"));
+        // The issuer's change is under way, and the account resumes.
+        assert!(admissions.ask("ETL"), "it is still listed");
+        admissions.seen(BTreeSet::new());
+        let (waiting, leaving) = admissions.wishes();
+        assert!(waiting.contains("etl") && leaving.is_empty());
+        admissions.seen(BTreeSet::from(["etl".to_owned()]));
+        assert!(!admissions.is_waiting());
+        // And who has left does not come back by itself.
+        admissions.leave("etl");
+        admissions.seen(BTreeSet::new());
+        assert!(!admissions.is_waiting());
     }
 }

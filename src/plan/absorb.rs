@@ -112,7 +112,10 @@ impl Observed {
                         Slot::Absent | Slot::Foreign | Slot::Predecessor => None,
                     };
                     let noted = meta.instant(ANNOTATION_GROUPS_REPAIRED_AT);
-                    memory.regrouped &= noted == of(&self.credentials);
+                    // Twice within a second is the same instant.
+                    let is_news = noted != of(&self.credentials)
+                        || noted.is_some_and(|at| at.as_second() == now.as_second());
+                    memory.regrouped &= !is_news;
                     self.credentials = Slot::Ours(meta);
                 } else {
                     self.token = Slot::Ours(meta);

@@ -243,6 +243,22 @@ fn a_process_that_has_just_started_takes_no_new_app_for_absent_before_a_minute_h
 }
 
 #[test]
+fn an_account_that_resumes_before_the_issuer_took_it_off_the_list_stays_on_it() {
+    let mut model = Model::new();
+    settle(&mut model);
+    model.desired.wish = Wish::Suspended;
+    model.reconcile(None, None);
+    model.desired.wish = Wish::Live;
+    for _ in 0..3 {
+        model.reconcile(None, None);
+    }
+    // The issuer comes to its lists.
+    model.pass(Duration::from_secs(61));
+    model.reconcile(None, None);
+    model.check_settled();
+}
+
+#[test]
 fn a_suspended_account_whose_app_somebody_activates_is_stopped_again() {
     let mut model = Model::new();
     settle(&mut model);

@@ -122,6 +122,8 @@ pub(super) struct Model {
     apps: Vec<App>,
     listed: BTreeSet<String>,
     waiting: BTreeSet<String>,
+    /// The issuer has not come to it yet: until then they are let in.
+    leaving: BTreeSet<String>,
     pub(super) status: Option<Neo4jServiceAccountStatus>,
     memory: Memory,
     noticed: Option<Noticed>,
@@ -147,6 +149,7 @@ impl Model {
             apps: Vec::new(),
             listed: BTreeSet::new(),
             waiting: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             status: None,
             memory: Memory::default(),
             noticed: None,
@@ -157,9 +160,11 @@ impl Model {
         }
     }
 
-    /// Time passes, and the issuer's reconciler lists who waits.
+    /// Time passes, and the issuer's reconciler lists who waits and not who leaves.
     pub(super) fn pass(&mut self, time: Duration) {
         self.now = after(self.now, time);
+        let leaving = std::mem::take(&mut self.leaving);
+        self.listed.retain(|id| !leaving.contains(id));
         let waiting = std::mem::take(&mut self.waiting);
         self.listed.extend(waiting);
     }

@@ -42,6 +42,8 @@ impl Model {
             .find(|a| self.desired.owns(a.marker.as_ref()))
             .expect("an app");
         assert!(app.active && !app.dpop, "{app:?}");
+        let listed = self.listed.contains(&app.client_id) && !self.leaving.contains(&app.client_id);
+        assert!(listed, "{}", self.story());
         assert_eq!(
             (&app.label, &app.groups),
             (&self.desired.label, &self.desired.groups),

@@ -283,6 +283,7 @@ impl Model {
                 Effect::Replaced
             }
             Step::Admit { client_id } => {
+                self.leaving.remove(client_id);
                 let listed = self.listed.contains(client_id);
                 if !listed {
                     self.waiting.insert(client_id.clone());
@@ -290,8 +291,8 @@ impl Model {
                 Effect::Admission(listed)
             }
             Step::Leave { client_id, dead: _ } => {
-                self.listed.remove(client_id);
                 self.waiting.remove(client_id);
+                self.leaving.insert(client_id.clone());
                 Effect::Left
             }
             Step::Mint(credential) => self.mint(*credential),

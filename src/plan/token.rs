@@ -77,6 +77,13 @@ pub(super) fn token(d: &Desired, o: &Observed, now: Timestamp) -> Option<Next> {
     if let Some(next) = waiting(d, o, now) {
         return Some(next);
     }
+    // Stopped before, it left the policy or is about to, whatever Okta says now.
+    if o.memory.left
+        && let Some(registered) = &o.memory.registered
+        && let Some(next) = admit(d, o, &registered.client_id)
+    {
+        return Some(next);
+    }
     if let Some(refusal) = o.refusal(Credential::Live) {
         return refused(d, o, refusal, now).or_else(|| mint(o));
     }
@@ -192,7 +199,8 @@ fn refused(d: &Desired, o: &Observed, refusal: &Refusal, now: Timestamp) -> Opti
 
 /// Asks for the client to be listed in the access policy, unless that is known.
 pub(super) fn admit(d: &Desired, o: &Observed, client_id: &str) -> Option<Next> {
-    let ask = d.issuer.allow_list && o.memory.admitted.is_none() && o.memory.minted.is_none();
+    let unknown = o.memory.admitted.is_none() && o.memory.minted.is_none();
+    let ask = d.issuer.allow_list && (unknown || o.memory.left);
     ask.then(|| {
         Next::Do(Step::Admit {
             client_id: client_id.to_owned(),
