@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::helm::{NAMESPACE, RELEASE};
 use crate::installation::{Installation, account};
+use crate::mount::{READER, sees};
 use crate::pod;
 
 /// Binds the role that the chart brings for those who apply accounts, and no other.
@@ -75,18 +76,26 @@ async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
             .contains("forbidden")
     );
 
-    let script = "cat /var/run/neo4j/token; echo; sleep 1000";
-    let pods = pod::run(&machine.client, pod::documented(script)).await;
-    let token = secret_data(&installation, "etl-neo4j-token", "token");
-    crate::helpers::until("mounted", async || {
-        let seen = pod::lines(&pods, "etl").await;
-        if seen == [token.as_str()] {
-            Ok(())
-        } else {
-            Err(seen)
-        }
-    })
-    .await;
+    let pods = pod::run(&machine.client, pod::documented(READER)).await;
+    let mut published = vec![secret_data(&installation, "etl-neo4j-token", "token")];
+    sees(&pods, &published).await;
+    for number in 1..=3 {
+        let annotation = format!("neo4j-okta.dev/renew={number}");
+        let renew = format!("--as=jane annotate n4jsa etl -n payments --overwrite {annotation}");
+        machine.kubectl(&renew).unwrap();
+        let new = crate::helpers::until("renewed", async || {
+            let token = secret_data(&installation, "etl-neo4j-token", "token");
+            if published.contains(&token) {
+                Err(())
+            } else {
+                Ok(token)
+            }
+        })
+        .await;
+        published.push(new);
+        sees(&pods, &published).await;
+    }
+    let token = published.pop().unwrap();
     injected(&installation, &token).await;
     assert_eq!(installation.restarts().await, 0);
     hardened(&installation).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer};
 use neo4j_okta_operator::clock::Clock;
@@ -20,7 +20,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Prints whatever differs from what it read last: a file that is missing, empty
 /// or torn for a moment is a line that is no token. The dot keeps the end.
-const READER: &str = r#"
+pub(crate) const READER: &str = r#"
 last=
 while :; do
     now=$(cat /var/run/neo4j/token 2>&1; echo .)
@@ -106,7 +106,7 @@ async fn token(machine: &Machine) -> String {
 }
 
 /// Waits until the pod has seen these, and nothing else in between.
-async fn sees(pods: &Api<k8s_openapi::api::core::v1::Pod>, published: &[String]) {
+pub(crate) async fn sees(pods: &Api<Pod>, published: &[String]) {
     let whole: Vec<String> = published.iter().map(|token| format!("{token}.")).collect();
     until("seen by the pod", async || {
         let seen = pod::lines(pods, "etl").await;

@@ -105,7 +105,7 @@ async fn by_annotations(installation: &Installation) -> Value {
         "annotations",
         paths.first().unwrap(),
         false,
-        targets,
+        &targets,
         &json!({}),
     )
 }
@@ -140,10 +140,10 @@ async fn by_monitor(installation: &Installation) -> Value {
     let honors = endpoint["honorLabels"] == true;
     // What the Prometheus operator adds to each target.
     let labels = json!({ "namespace": NAMESPACE });
-    job("monitor", path, honors, targets, &labels)
+    job("monitor", path, honors, &targets, &labels)
 }
 
-fn job(name: &str, path: &str, honors: bool, targets: Vec<String>, labels: &Value) -> Value {
+fn job(name: &str, path: &str, honors: bool, targets: &[String], labels: &Value) -> Value {
     json!({
         "job_name": name, "metrics_path": path, "honor_labels": honors,
         "static_configs": [{ "targets": targets, "labels": labels }],
