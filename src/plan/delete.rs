@@ -8,19 +8,28 @@ use super::desired::Desired;
 use super::locate::{Located, of_account, successor};
 use super::memory::App;
 use super::observed::Observed;
+use super::schedule;
 use super::secret_meta::Slot;
-use super::step::{Next, Retry, Step};
+use super::step::{Next, Purpose, Retry, Step};
 use crate::api::OnDelete;
 use crate::api::conditions::Reason;
 use k8s_openapi::jiff::Timestamp;
 
-pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Next {
+pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool, now: Timestamp) -> Next {
     if !observed.finalizer {
         return Next::Settled {
             wake: Timestamp::MAX,
         };
     }
+    let hidden = !abandon && may_be_hidden(observed, now);
     let app_id = match (&observed.memory.app, of_account(desired, observed)) {
+        (_, Located::Nowhere) | (App::Absent, Located::Known(_)) if hidden => {
+            return blocked(
+                Reason::Deleting,
+                "Okta does not show what was created a moment ago; trying again",
+                Retry::At(schedule::after(now, schedule::SETTLING_RETRY)),
+            );
+        }
         (_, Located::Nowhere) => return let_go(desired, observed),
         (App::Absent, Located::Known(_)) if observed.memory.removed || abandon => {
             return let_go(desired, observed);
@@ -64,6 +73,15 @@ pub(super) fn next(desired: &Desired, observed: &Observed, abandon: bool) -> Nex
         (false, OnDelete::Delete) => Next::Do(Step::DeleteApp { app_id }),
         (false, OnDelete::Deactivate) => let_go(desired, observed),
     }
+}
+
+/// Whether an app that is not to be seen may be there all the same: for a minute
+/// after a write of ours Okta may not show it, and credentials that wait for their
+/// app's creation may have been sent by a process that is no more.
+fn may_be_hidden(observed: &Observed, now: Timestamp) -> bool {
+    let staged = observed.content().and_then(|c| c.staged.as_ref());
+    let sent = !observed.memory.fresh && staged.is_some_and(|s| s.purpose == Purpose::Create);
+    !observed.memory.removed && (observed.settling(now) || sent && !observed.surely_absent(now))
 }
 
 /// Nothing is left at Okta: last go credentials that have no owner to go with.

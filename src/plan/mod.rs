@@ -57,7 +57,7 @@ use secret_meta::Slot;
 #[must_use]
 pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
     match &desired.wish {
-        Wish::Deleted { abandon } => delete::next(desired, observed, *abandon),
+        Wish::Deleted { abandon } => delete::next(desired, observed, *abandon, now),
         Wish::Live => live::next(desired, observed, now),
         Wish::Suspended => stop::next(
             desired,

@@ -259,6 +259,35 @@ fn an_account_that_resumes_before_the_issuer_took_it_off_the_list_stays_on_it() 
 }
 
 #[test]
+fn a_deletion_takes_no_app_for_gone_that_okta_does_not_show_yet() {
+    // The account had its token, or its app was created a moment ago.
+    for crash_after in [None, Some(4)] {
+        let mut model = Model::new();
+        model.reconcile(crash_after, None);
+        assert_eq!(model.our_apps().len(), 1, "{}", model.story());
+        model.hidden = true;
+        if crash_after.is_some() {
+            model.restart();
+        } else {
+            model.desired.wish = Wish::Suspended;
+            model.reconcile(None, None);
+        }
+        model.desired.wish = Wish::Deleted { abandon: false };
+        for _ in 0..5 {
+            model.reconcile(None, None);
+            model.pass(Duration::from_secs(2));
+        }
+        assert!(model.finalizer, "{}", model.story());
+        model.hidden = false;
+        for _ in 0..5 {
+            model.reconcile(None, None);
+            model.pass(Duration::from_secs(2));
+        }
+        assert!(model.our_apps().is_empty() && !model.finalizer);
+    }
+}
+
+#[test]
 fn a_suspended_account_whose_app_somebody_activates_is_stopped_again() {
     let mut model = Model::new();
     settle(&mut model);

@@ -182,6 +182,8 @@ impl Model {
                 let app = app.filter(|_| !self.hidden);
                 Effect::App(app.map(|a| self.view(a, &spec)))
             }
+            // It is read before it is written.
+            Step::UpdateApp { .. } if self.hidden => Effect::App(None),
             Step::UpdateApp { app_id } => {
                 let Some(app) = self.app(app_id) else {
                     return Effect::App(None);
