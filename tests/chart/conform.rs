@@ -1,14 +1,13 @@
 //! What the chart renders, held by kubeconform to the schemas of the API itself: the
 //! oldest Kubernetes that is tested, and the one that the tests start.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use testbed::Folder;
 
-use crate::helm::{Helm, needed};
+use crate::helm::{Helm, fed, needed};
 use crate::schemas;
 use crate::values::{FILES, file};
 
@@ -33,20 +32,13 @@ impl Kubeconform {
     fn check(&self, manifests: &str) -> Result<u64, String> {
         let pattern = "{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json";
         let location = self.schemas.path().join(pattern);
-        let mut child = Command::new(&self.program)
+        let mut kubeconform = Command::new(&self.program);
+        kubeconform
             .args(["-strict", "-summary", "-output=json", SKIPPED])
             .arg("-schema-location")
             .arg(location)
-            .arg("-")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        let text = manifests.to_owned();
-        let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap().unwrap();
+            .arg("-");
+        let output = fed(&mut kubeconform, manifests);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             return Err(said);

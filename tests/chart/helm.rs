@@ -1,8 +1,9 @@
 //! Helm as a person runs it, of the version in `tests/tools/helm`, with folders of
 //! its own instead of the user's.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use testbed::{Folder, tool};
@@ -102,4 +103,20 @@ pub(crate) async fn needed(name: &str) -> Option<PathBuf> {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Runs a tool that reads `input` on standard input.
+pub(crate) fn fed(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let text = input.to_owned();
+    // In a thread of its own: it may talk before it has read everything.
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    output
 }

@@ -2,13 +2,12 @@
 //! is named here, with the reason.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::helm::{Helm, ISSUER, needed};
+use crate::helm::{Helm, ISSUER, fed, needed};
 
 /// Checks that the chart does not pass, and why.
 const NOT_FOLLOWED: [(&str, &str); 2] = [
@@ -34,17 +33,7 @@ fn failed(program: &Path, manifests: &str) -> BTreeSet<String> {
         // Throttling delays refreshes, and nobody gains by it.
         "--ignore-container-cpu-limit",
     ];
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let text = manifests.to_owned();
-    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
+    let output = fed(Command::new(program).args(arguments), manifests);
     let objects: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let deployments = |o: &&Value| o["type_meta"]["kind"] == "Deployment";
     assert_eq!(objects.iter().filter(deployments).count(), 1);

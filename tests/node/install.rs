@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::helm::{NAMESPACE, RELEASE};
 use crate::installation::{Installation, account};
-use crate::mount::{READER, sees};
+use crate::mount::{READER, sees, sees_another, token};
 use crate::pod;
 
 /// Binds the role that the chart brings for those who apply accounts, and no other.
@@ -77,23 +77,13 @@ async fn a_tenant_of_an_installation_has_its_token_in_a_pod() {
     );
 
     let pods = pod::run(&machine.client, pod::documented(READER)).await;
-    let mut published = vec![secret_data(&installation, "etl-neo4j-token", "token")];
+    let mut published = vec![token(machine).await];
     sees(&pods, &published).await;
     for number in 1..=3 {
         let annotation = format!("neo4j-okta.dev/renew={number}");
         let renew = format!("--as=jane annotate n4jsa etl -n payments --overwrite {annotation}");
         machine.kubectl(&renew).unwrap();
-        let new = crate::helpers::until("renewed", async || {
-            let token = secret_data(&installation, "etl-neo4j-token", "token");
-            if published.contains(&token) {
-                Err(())
-            } else {
-                Ok(token)
-            }
-        })
-        .await;
-        published.push(new);
-        sees(&pods, &published).await;
+        sees_another(machine, &pods, &mut published).await;
     }
     let token = published.pop().unwrap();
     injected(&installation, &token).await;
@@ -128,12 +118,6 @@ fn columns(table: &str) {
     );
     let line: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
     assert_eq!(line[..3], ["etl", "True", r#"["neo4j_publisher"]"#]);
-}
-
-fn secret_data(installation: &Installation, name: &str, key: &str) -> String {
-    let template = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
-    let get = ["get", "secret", name, "-n", "payments", "-o", &template];
-    installation.machine.kubectl_with(get, "").unwrap()
 }
 
 /// What a reviewer of security looks at, as the API server and the node have it;

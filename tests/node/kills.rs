@@ -81,6 +81,7 @@ async fn another_replica_serves_when_the_leader_is_lost() {
     machine
         .kubectl(&format!("{rollout} -n {NAMESPACE}"))
         .unwrap();
+    // A request too many leaves no trace to wait for until it comes.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let requests = installation.okta.emulator.requests();
     let created = |r: &&okta_emulator::Request| r.method == "POST" && r.path == "/api/v1/apps";

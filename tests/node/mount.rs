@@ -83,26 +83,31 @@ async fn a_restricted_pod_sees_each_refresh_whole_and_never_an_expired_token() {
         let old = account.status.unwrap().token.unwrap();
         okta.clock().advance(45 * MINUTE);
         clock.advance(45 * MINUTE);
-        let new = until("refreshed", async || {
-            let token = token(&machine).await;
-            if published.contains(&token) {
-                Err(())
-            } else {
-                Ok(token)
-            }
-        })
-        .await;
-        published.push(new);
-        sees(&pods, &published).await;
+        sees_another(&machine, &pods, &mut published).await;
         assert!(clock.now() < old.expires_at.0, "the file had expired");
     }
     operator.abort();
 }
 
-async fn token(machine: &Machine) -> String {
+pub(crate) async fn token(machine: &Machine) -> String {
     let secrets: Api<Secret> = Api::namespaced(machine.client.clone(), "payments");
     let data = secrets.get("etl-neo4j-token").await.unwrap().data.unwrap();
     String::from_utf8(data["token"].0.clone()).unwrap()
+}
+
+/// Waits for another token to be published, and until the pod has seen it, too.
+pub(crate) async fn sees_another(machine: &Machine, pods: &Api<Pod>, published: &mut Vec<String>) {
+    let new = until("refreshed", async || {
+        let token = token(machine).await;
+        if published.contains(&token) {
+            Err(())
+        } else {
+            Ok(token)
+        }
+    })
+    .await;
+    published.push(new);
+    sees(pods, published).await;
 }
 
 /// Waits until the pod has seen these, and nothing else in between.
