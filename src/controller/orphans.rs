@@ -60,7 +60,7 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
     let (host, name) = (org.host(), object.name_any());
     let number = |key| object.annotations().get(key).and_then(|v| v.parse().ok());
     let told: Option<usize> = number(n::ANNOTATION_DELETE_ORPHANS);
-    let (mut search, newly_told) = {
+    let looked = {
         let mut rounds = lock(&ctx.orphans.0);
         let round = rounds.entry(host.clone()).or_insert_with(|| Round {
             next: schedule::after(now, FIRST),
@@ -74,12 +74,26 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
         }
         // Further off only when the clock was ahead and was set right.
         let waits = now < round.next && round.next <= schedule::after(now, ROUND);
-        if (waits && newly_told.is_none()) || ctx.settings.fence.pass().is_err() {
+        if ctx.settings.fence.pass().is_err() {
             return round.next.max(now);
         }
-        round.next = schedule::after(now, ROUND);
-        round.told.extend(told.map(|told| (name.clone(), told)));
-        (std::mem::take(&mut round.search), newly_told)
+        if waits && newly_told.is_none() {
+            Err(round.next.max(now))
+        } else {
+            round.next = schedule::after(now, ROUND);
+            round.told.extend(told.map(|told| (name.clone(), told)));
+            Ok((std::mem::take(&mut round.search), newly_told))
+        }
+    };
+    let (mut search, newly_told) = match looked {
+        Ok(looked) => looked,
+        Err(next) => {
+            // Acted on before: it could not be taken away then, or is only still cached.
+            if told.is_some() {
+                answered(object, ctx).await;
+            }
+            return next;
+        }
     };
     let confirmed = number(n::ANNOTATION_CONFIRM_REMOVALS);
     match through(object, org, newly_told, confirmed, &mut search, ctx).await {
@@ -111,22 +125,30 @@ pub(super) async fn look(object: &OktaIssuer, org: &Org, ctx: &Context) -> Times
 }
 
 /// Takes the annotation away once it was acted on: the same number must not delete
-/// others later.
+/// others later. Only while it says what was acted on, whatever else of the issuer
+/// was written meanwhile, such as its status.
 async fn answered(object: &OktaIssuer, ctx: &Context) {
-    let patch = json!({ "metadata": {
-        "resourceVersion": object.resource_version(),
-        "annotations": { n::ANNOTATION_DELETE_ORPHANS: null },
-    } });
+    let told = object.annotations().get(n::ANNOTATION_DELETE_ORPHANS);
+    let key = n::ANNOTATION_DELETE_ORPHANS.replace('/', "~1");
+    let path = format!("/metadata/annotations/{key}");
+    let patch = json!([
+        { "op": "test", "path": path, "value": told },
+        { "op": "remove", "path": path },
+    ]);
     let api: Api<OktaIssuer> = Api::all(ctx.client.clone());
     let params = PatchParams {
         field_manager: Some(n::OPERATOR.to_owned()),
         ..PatchParams::default()
     };
-    let patch = Patch::Merge(&patch);
-    if let Err(error) = api
-        .patch_metadata(&object.name_any(), &params, &patch)
-        .await
-    {
+    let removed = match serde_json::from_value(patch) {
+        Ok(patch) => {
+            let patch: Patch<()> = Patch::Json(patch);
+            api.patch_metadata(&object.name_any(), &params, &patch)
+                .await
+        }
+        Err(error) => Err(kube::Error::SerdeError(error)),
+    };
+    if let Err(error) = removed {
         tracing::debug!(issuer = object.name_any(), %error, "the annotation stays");
     }
 }

@@ -299,3 +299,15 @@ async fn after_a_move_to_another_cluster_an_account_takes_its_app_over() {
     assert_eq!(marker["uid"], json!(account.metadata.uid));
     assert_ne!(marker["installation"], "the-cluster-that-was");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_is_written_meanwhile_is_answered_all_the_same() {
+    let world = World::new().await;
+    for number in 1..=12 {
+        let told = number.to_string();
+        annotate_issuer(&world, "neo4j-okta.dev/delete-orphans", &told).await;
+        // The operator may act on what was before this.
+        annotate_issuer(&world, "example.com/note", &told).await;
+        answered(&world).await;
+    }
+}
