@@ -4,6 +4,7 @@
 
 mod classic;
 mod fleet;
+mod neo4j;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::okta::budget::Level;
 use crate::plan::identity::AccountRef;
 pub use classic::classic;
 use fleet::Fleet;
+use neo4j::AtNeo4j;
 
 macro_rules! labels {
     ($($name:ident { $($field:ident: $type:ty),+ })+) => {
@@ -92,6 +94,7 @@ struct Inner {
     watch_errors: Family<Kind, Counter>,
     leader: Gauge,
     orphans: Family<Org, Gauge>,
+    neo4j: AtNeo4j,
 }
 
 /// 1 ms to about 65 s.
@@ -137,6 +140,7 @@ impl Metrics {
             watch_errors: Family::default(),
             leader: Gauge::default(),
             orphans: Family::default(),
+            neo4j: AtNeo4j::default(),
         };
         // A rate needs to have seen the zero.
         for kind in ["account", "issuer"] {
@@ -253,6 +257,7 @@ impl Metrics {
             "Apps of this installation whose account is gone",
             inner.orphans.clone(),
         );
+        inner.neo4j.register(r);
         Self(Arc::new(inner))
     }
 

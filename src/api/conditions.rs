@@ -15,6 +15,8 @@ pub const CREDENTIALS_READY: &str = "CredentialsReady";
 pub const TOKEN_FRESH: &str = "TokenFresh";
 /// Account: Neo4j accepted the token.
 pub const NEO4J_VERIFIED: &str = "Neo4jVerified";
+/// Issuer: the operator can end sessions at Neo4j.
+pub const SESSIONS_ENDABLE: &str = "SessionsEndable";
 /// Issuer: the operator may sign in at Okta.
 pub const AUTHENTICATED: &str = "Authenticated";
 /// Issuer: authorization server, scope and claim are as needed.
@@ -113,6 +115,40 @@ reasons! {
     NoToken,
     /// The API server refused or failed a write.
     KubernetesError,
+
+    // Neo4j.
+    /// Each server accepts the token, as the user and with the roles expected.
+    TokenAccepted,
+    /// No server was asked yet.
+    NotVerified,
+    /// No answer from a server's Query API, or one that is not Neo4j's.
+    Neo4jUnreachable,
+    /// The server knows no OIDC provider: it refuses all bearer tokens.
+    ProviderNotConfigured,
+    /// The server refuses the token, and has never accepted one of the issuer's.
+    RefusedByNeo4j,
+    /// The server refuses the token since its signing key is a new one.
+    KeysStale,
+    /// The server refuses the token, and its clock is off by more than it may be.
+    Neo4jClockSkew,
+    /// The server accepts other accounts of the issuer, and refuses this one.
+    UserRefused,
+    /// Neo4j takes another claim than `sub` for the name of the user.
+    UserDiffers,
+    /// Neo4j gives roles that the issuer's mapping does not.
+    UnexpectedRoles,
+    /// Neo4j does not give a role that the issuer's mapping does.
+    RoleMissing,
+    /// A group of the account is not in the issuer's mapping and gives no role.
+    GroupNotMapped,
+    /// The operator can log in at each server as an administrator.
+    AdministratorAccepted,
+    /// The account that ends sessions has no valid token.
+    AdministratorNotReady,
+    /// The account that ends sessions is no administrator at a server.
+    NotAdministrator,
+    /// Sessions of a stopped account were ended at a server.
+    SessionsEnded,
 
     // Deletion.
     /// The app is being removed from Okta.

@@ -140,7 +140,8 @@ pub struct OktaIssuerSpec {
     pub rate_limit: RateLimit,
 
     /// PEM certificates of CAs to trust in addition to the system's when talking
-    /// to Okta, for networks with a proxy that inspects TLS. To rotate one, list
+    /// to Okta, for networks with a proxy that inspects TLS, and to Neo4j at
+    /// `neo4j.queryApiUrls`, for servers with a CA of their own. To rotate one, list
     /// both until the new one is in use everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]

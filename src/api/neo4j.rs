@@ -18,7 +18,8 @@ use super::schema;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
     validation = Rule::new("self.verify == 'Never' || has(self.queryApiUrls) && self.queryApiUrls.size() > 0").message("needs queryApiUrls, where the operator logs in: add them, or choose Never").field_path(".verify"),
-    validation = Rule::new("!self.endSessions || has(self.queryApiUrls) && self.queryApiUrls.size() > 0").message("needs queryApiUrls, one for each server whose connections shall end: add them").field_path(".endSessions")
+    validation = Rule::new("!self.endSessions || has(self.queryApiUrls) && self.queryApiUrls.size() > 0").message("needs queryApiUrls, one for each server whose connections shall end: add them").field_path(".endSessions"),
+    validation = Rule::new("!self.endSessions || has(self.endSessionsAs)").message("needs endSessionsAs, the account as which the operator logs in to end connections: add it").field_path(".endSessions")
 )]
 pub struct Neo4j {
     /// The provider's name in Neo4j's settings (`dbms.security.oidc.<provider>`).
@@ -37,8 +38,9 @@ pub struct Neo4j {
     pub uri: Option<String>,
 
     /// Base URLs of the servers' HTTP interface, such as
-    /// `https://graph.acme.example:7473`, for `verify` and `endSessions`. Tokens
-    /// go there: plain http only inside the cluster.
+    /// `https://graph.acme.example:7473`, for `verify` and `endSessions`: of each
+    /// server, because each has connections of its own. Tokens go there: plain
+    /// http only inside the cluster. Trusted are the system's CAs and `caBundle`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -63,13 +65,27 @@ pub struct Neo4j {
     pub group_to_role: BTreeMap<String, Vec<String>>,
 
     /// When the operator logs in to Neo4j with a fresh token to see it accepted.
+    /// What it saw is the account's condition `Neo4jVerified`. A token that Neo4j
+    /// refuses stays where it is.
     #[serde(default)]
     pub verify: Verify,
 
     /// Ends the live connections of an account that is suspended, deleted or
-    /// loses a group. Off by default.
+    /// loses its permission or a group, again and again until its last token has
+    /// expired. It does not make Neo4j refuse that token: who holds it can log in
+    /// again until then. Off by default.
     #[serde(default)]
     pub end_sessions: bool,
+
+    /// The `Neo4jServiceAccount` in the operator's namespace as which it logs in
+    /// to end connections. Its groups have to lead to the role `admin`. It has its
+    /// permission from being named here, and needs no entry in `allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    )]
+    pub end_sessions_as: Option<String>,
 }
 
 fn default_provider() -> String {
@@ -85,6 +101,7 @@ impl Default for Neo4j {
             group_to_role: BTreeMap::new(),
             verify: Verify::default(),
             end_sessions: false,
+            end_sessions_as: None,
         }
     }
 }

@@ -16,10 +16,12 @@ use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::drift::Logs;
+use super::neo4j_steps::Servers;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
 use super::secrets::Secrets;
 use super::server::Looks;
+use super::sessions::Sessions;
 use super::surroundings;
 use super::vault::Credentials;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
@@ -126,6 +128,9 @@ pub(super) struct Context {
     pub(super) orphans: Rounds,
     pub(super) surroundings: surroundings::Rounds,
     pub(super) looks: Looks,
+    /// Neo4j's servers.
+    pub(super) servers: Servers,
+    pub(super) sessions: Sessions,
     memories: Mutex<HashMap<String, Remembered>>,
     /// The last census of each issuer, good for a few seconds.
     pub(super) censuses: Mutex<HashMap<String, (Timestamp, Census)>>,
@@ -180,6 +185,8 @@ impl Context {
             orphans: Rounds::default(),
             surroundings: surroundings::Rounds::default(),
             looks: Looks::default(),
+            servers: Servers::default(),
+            sessions: Sessions::default(),
             memories: Mutex::default(),
             censuses: Mutex::default(),
         }

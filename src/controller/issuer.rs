@@ -90,6 +90,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
         .len();
     if !in_use(object, ctx, accounts).await? {
         ctx.issuers.remove(&name);
+        ctx.servers.forget(&name);
         ctx.settings.metrics.forget_issuer(&name);
         return Ok(Action::await_change());
     }
@@ -184,6 +185,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     findings.log_readable = log.and_then(|log| log.readable);
     findings.lacks = org.lacks();
     findings.tokens_per_minute = org.tokens_per_minute();
+    findings.sessions = ctx.sessions.found(&name);
     findings.accounts_of_org = signin::accounts_of_org(&object.spec, ctx);
     lock(&ctx.censuses).remove(&name);
     let census = observe::census(ctx, &name, &object.spec);

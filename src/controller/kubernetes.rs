@@ -40,6 +40,10 @@ impl Run<'_> {
             Step::RemoveCredentials => self.remove_credentials(observed).await,
             Step::Publish => self.publish(observed).await,
             Step::Withdraw => self.withdraw(observed).await,
+            Step::EndSessions(ending) => {
+                self.ctx.sessions.note(self.ctx, ending).await?;
+                Ok(Effect::EndingNoted(ending.cause))
+            }
             Step::Mark {
                 which,
                 labels,
@@ -300,7 +304,7 @@ impl Run<'_> {
             (n::KEY_TYPE, "neo4j".to_owned()),
             (n::KEY_PROVIDER, "okta".to_owned()),
         ]);
-        if let Some(uri) = &desired.issuer.neo4j_uri {
+        if let Some(uri) = &desired.issuer.neo4j.uri {
             data.insert(n::KEY_URI, uri.clone());
         }
         let data = data
@@ -423,7 +427,7 @@ impl Run<'_> {
 }
 
 /// Tells one token from another without keeping it.
-fn fingerprint(token: &str) -> Digest {
+pub(super) fn fingerprint(token: &str) -> Digest {
     digest(&SHA256, token.as_bytes())
 }
 

@@ -2,15 +2,13 @@
 //! a ConfigMap beside the operator: one entry an app, without a secret. Best
 //! effort: a note that cannot be written stops nothing, and is logged.
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
-use kube::Api;
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::context::Context;
-use crate::api::names as n;
+use super::notes;
 
 /// The ConfigMap with the leftovers, beside the operator.
 pub(crate) const LEFTOVERS: &str = "neo4j-okta-operator-leftovers";
@@ -46,60 +44,27 @@ pub(super) async fn note(ctx: &Context, app_id: &str, leftover: &Leftover) {
         return;
     }
     let text = serde_json::to_string(leftover).unwrap_or_default();
-    change(ctx, app_id, json!(text)).await;
+    change(ctx, app_id, Some(&text)).await;
 }
 
 /// The app is gone, or has an account again.
 pub(super) async fn forget(ctx: &Context, app_id: &str) {
-    change(ctx, app_id, Value::Null).await;
+    change(ctx, app_id, None).await;
 }
 
 /// The notes, by app id.
-pub(super) async fn data(ctx: &Context) -> std::collections::BTreeMap<String, String> {
-    let found = api(ctx).get_opt(LEFTOVERS).await;
+pub(super) async fn data(ctx: &Context) -> BTreeMap<String, String> {
+    let found = notes::all(ctx, LEFTOVERS).await;
     found
         .inspect_err(|error| tracing::warn!(%error, "the leftovers could not be read"))
-        .ok()
-        .flatten()
-        .and_then(|map| map.data)
         .unwrap_or_default()
 }
 
-async fn change(ctx: &Context, app_id: &str, value: Value) {
+async fn change(ctx: &Context, app_id: &str, note: Option<&str>) {
     if ctx.settings.fence.pass().is_err() {
         return;
     }
-    if let Err(error) = write(ctx, app_id, &value).await {
+    if let Err(error) = notes::put(ctx, LEFTOVERS, app_id, note).await {
         tracing::warn!(app = app_id, %error, "the note about a leftover could not be written");
     }
-}
-
-async fn write(ctx: &Context, app_id: &str, value: &Value) -> Result<(), kube::Error> {
-    let api = api(ctx);
-    let patch = Patch::Merge(json!({ "data": { app_id: value } }));
-    let params = PatchParams {
-        field_manager: Some(n::OPERATOR.to_owned()),
-        ..PatchParams::default()
-    };
-    match api.patch(LEFTOVERS, &params, &patch).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
-        other => return other.map(drop),
-    }
-    let labels = [(n::LABEL_MANAGED_BY.to_owned(), n::OPERATOR.to_owned())];
-    let map = ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(LEFTOVERS.to_owned()),
-            labels: Some(labels.into()),
-            ..ObjectMeta::default()
-        },
-        data: value
-            .as_str()
-            .map(|v| [(app_id.to_owned(), v.to_owned())].into()),
-        ..ConfigMap::default()
-    };
-    api.create(&PostParams::default(), &map).await.map(drop)
-}
-
-fn api(ctx: &Context) -> Api<ConfigMap> {
-    Api::namespaced(ctx.client.clone(), &ctx.settings.namespace)
 }

@@ -2,6 +2,7 @@
 //! is decided in `plan`; here it is observed and carried out.
 
 mod account;
+mod administrator;
 mod backoff;
 mod context;
 mod drift;
@@ -10,6 +11,8 @@ mod issuer;
 mod kubernetes;
 mod leftovers;
 mod neo4j_settings;
+mod neo4j_steps;
+mod notes;
 mod observe;
 mod okta_steps;
 mod orphans;
@@ -18,6 +21,7 @@ mod runtime;
 mod secret;
 mod secrets;
 mod server;
+mod sessions;
 mod signin;
 mod status;
 mod step;
@@ -246,7 +250,8 @@ async fn run(
         shutdown.clone().await;
         let _ = ready_tx.send(false);
     };
-    tokio::join!(account_run, issuer_run, filled);
+    let sessions = sessions::run(&ctx, shutdown.clone());
+    tokio::join!(account_run, issuer_run, sessions, filled);
 }
 
 /// Turns of a counter as a stream; several in a row are one.

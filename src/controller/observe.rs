@@ -13,6 +13,7 @@ use super::runtime::Runtime;
 use crate::api::{Neo4jServiceAccount, OktaIssuerSpec};
 use crate::plan::allow::{Census, Denied, Namespace, decide, keeps_what_it_has};
 use crate::plan::desired::{Desired, IssuerFacts, SecretSpec, account_ref};
+use crate::plan::facts::ends_sessions;
 use crate::plan::identity::AccountRef;
 use crate::plan::observed::Observed;
 use crate::plan::schedule;
@@ -117,6 +118,11 @@ fn permission(
     position: usize,
 ) -> Result<(), Denied> {
     let name = object.namespace().unwrap_or_default();
+    // The operator's own, named by the issuer itself.
+    let own = ends_sessions(&spec.neo4j, &ctx.settings.namespace);
+    if own.is_some_and(|own| own.namespace == name && own.name == object.name_any()) {
+        return Ok(());
+    }
     let namespace = ctx.stores.namespaces.get(&ObjectRef::new(&name));
     let labels = namespace
         .as_ref()

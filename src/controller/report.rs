@@ -6,14 +6,14 @@ use kube::runtime::events::{Event, EventType};
 
 use super::context::Context;
 use super::leftovers::{self, Leftover};
-use crate::api::conditions::{READY, Reason, TOKEN_FRESH};
+use crate::api::conditions::{NEO4J_VERIFIED, READY, Reason, TOKEN_FRESH};
 use crate::api::{Neo4jServiceAccount, Neo4jServiceAccountStatus, OktaIssuerStatus};
 use crate::okta::Org;
 use crate::plan::desired::Desired;
 use crate::plan::identity::AccountRef;
 use crate::plan::memory::App;
 use crate::plan::observed::Observed;
-use crate::plan::status::Outcome;
+use crate::plan::status::{Outcome, stops};
 
 async fn publish<K: Resource<DynamicType = ()>>(
     ctx: &Context,
@@ -107,11 +107,34 @@ pub(super) async fn transition(
         }
         Outcome::Blocked(_) | Outcome::Failed { .. } => {}
     }
+    if turned(NEO4J_VERIFIED) {
+        verified(ctx, object, status).await;
+    }
     if turned(READY)
         && let Some((ready, reason)) = reason_of(Some(status), READY)
     {
         tracing::info!(account = %crate::plan::desired::account_ref(object), ready, reason, "readiness turned");
     }
+}
+
+/// Neo4j says something else of the token than before.
+async fn verified(ctx: &Context, object: &Neo4jServiceAccount, status: &Neo4jServiceAccountStatus) {
+    let mut conditions = status.conditions.iter();
+    let Some(condition) = conditions.find(|c| c.type_ == NEO4J_VERIFIED) else {
+        return;
+    };
+    let mut reasons = Reason::ALL.iter();
+    let reason = reasons.find(|r| r.as_str() == condition.reason).copied();
+    // A stopped account is told of as such.
+    let Some(reason) = reason.filter(|r| !stops(*r) && *r != Reason::NotVerified) else {
+        return;
+    };
+    let type_ = if condition.status == "True" {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    };
+    publish(ctx, object, type_, reason, condition.message.clone()).await;
 }
 
 /// An account lost its issuer.

@@ -132,6 +132,7 @@ impl Run<'_> {
             Place::Kubernetes => self.kubernetes(step, observed).await,
             Place::Issuer => self.issuer(step, observed),
             Place::Okta => self.okta(step, &turn).await,
+            Place::Neo4j => self.neo4j(step, observed).await,
         }
     }
 

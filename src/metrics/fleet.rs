@@ -11,18 +11,21 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::api::conditions::{
-    AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED, TOKEN_FRESH,
+    AUTHENTICATED, AUTHORIZATION_SERVER_READY, NEO4J_VERIFIED, POLICY_SYNCED, READY, Reason,
+    SESSIONS_ENDABLE, STALLED, TOKEN_FRESH,
 };
 use crate::sync::lock;
 
 /// The conditions that are counted; the others repeat what these say.
-const COUNTED: [&str; 6] = [
+const COUNTED: [&str; 8] = [
     READY,
     TOKEN_FRESH,
     STALLED,
     AUTHENTICATED,
     AUTHORIZATION_SERVER_READY,
     POLICY_SYNCED,
+    NEO4J_VERIFIED,
+    SESSIONS_ENDABLE,
 ];
 
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Hash, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! Neo4j's side of an issuer: which settings make it trust the tokens, written in
-//! the form that its installation needs. Pure. It refuses to write what Neo4j
-//! would read as something else.
+//! the form that its installation needs, what a login with a token tells, and whose
+//! connections end. Pure, but for the client of the Query API. It refuses to write
+//! what Neo4j would read as something else.
 
+pub mod login;
 mod provider;
+pub mod query_api;
 mod render;
+pub mod sessions;
 
 pub use provider::{Provider, Refused};
 pub use render::{Format, render};

@@ -76,6 +76,20 @@ pub(super) fn no_answer(error: &reqwest::Error) -> Error {
     })
 }
 
+/// Why a server of Neo4j did not answer, in words that stay the same while the
+/// matter does.
+#[must_use]
+pub fn to_neo4j(error: &reqwest::Error) -> String {
+    match certificate(error) {
+        Some(why) => format!("no connection: {why}"),
+        None if tunnelled(error) => format!(
+            "the proxy that HTTPS_PROXY names does not lead there, and NO_PROXY does not except it: {}",
+            root_cause(error)
+        ),
+        None => format!("no answer: {}", root_cause(error)),
+    }
+}
+
 /// Whether it failed on the way through the proxy. The type of that error is not
 /// told by reqwest, its words are.
 fn tunnelled(error: &reqwest::Error) -> bool {
@@ -121,7 +135,7 @@ fn certificate(error: &reqwest::Error) -> Option<&'static str> {
 fn words(why: &CertificateError) -> &'static str {
     match why {
         CertificateError::UnknownIssuer => {
-            "its certificate is signed by no CA that is trusted here; if a proxy inspects TLS, put the proxy's CA into spec.caBundle"
+            "its certificate is signed by no CA that is trusted here; put that CA, or that of a proxy which inspects TLS, into spec.caBundle"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired, by this machine's clock"
@@ -130,7 +144,7 @@ fn words(why: &CertificateError) -> &'static str {
             "its certificate is not valid yet, by this machine's clock"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another host than that of spec.orgUrl"
+            "its certificate is for another host than that of its URL"
         }
         _ => "its certificate is not accepted",
     }

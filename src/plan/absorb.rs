@@ -10,6 +10,7 @@ use super::observed::Observed;
 use super::schedule::{self, SETTLING, TENANT_MINT_BURST, TENANT_MINT_INTERVAL};
 use super::secret_meta::{ANNOTATION_GROUPS_REPAIRED_AT, Slot};
 use super::step::{Credential, Effect, OktaCredential, Purpose, Step, Which};
+use super::verification;
 use crate::api::conditions::Reason;
 
 impl Observed {
@@ -248,6 +249,11 @@ impl Observed {
                     let _ = schedule::allow_at(tat, now, TENANT_MINT_INTERVAL, TENANT_MINT_BURST);
                 }
             }
+            Effect::Verified { key, logins } => {
+                self.memory.verification =
+                    verification::absorbed(desired, &self, key.as_deref(), &logins, now);
+            }
+            Effect::EndingNoted(cause) => memory.ending = Some(cause),
             Effect::MintRefused(credential, refusal) => {
                 memory.refused = Some((credential, refusal));
                 memory.minted = None;

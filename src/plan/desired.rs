@@ -2,6 +2,7 @@
 //! Pure. Everything after this works with parsed values only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -10,7 +11,9 @@ use kube::core::Duration as GoDuration;
 use super::app::AppSpec;
 use super::check::Expected;
 use super::identity::{AccountRef, Marker, client_id, label};
-use crate::api::{Authentication, Neo4jServiceAccount, OnDelete, OnExternalDisable, names as n};
+use crate::api::{
+    Authentication, Neo4j, Neo4jServiceAccount, OnDelete, OnExternalDisable, names as n,
+};
 
 /// The overlap of a rotation when nobody says how long a token lives.
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(3600);
@@ -54,10 +57,21 @@ pub struct IssuerFacts {
     pub former_installations: Vec<String>,
     /// The cluster's name for people.
     pub cluster: String,
-    /// Where Neo4j listens.
-    pub neo4j_uri: Option<String>,
+    /// The Neo4j that trusts the tokens.
+    pub neo4j: Arc<Neo4j>,
+    /// The account that ends sessions at Neo4j, where that is asked for.
+    pub end_sessions: Option<AccountName>,
     /// The namespace in which credentials are kept from the account's own.
     pub private_namespace: Option<String>,
+}
+
+/// An account, whatever its uid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// How one of the two Secrets shall be.

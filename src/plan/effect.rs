@@ -5,6 +5,8 @@ use super::check::Flaw;
 use super::schedule::TokenLife;
 use super::secret_meta::{Meta, Slot};
 use super::step::{Content, Credential, OktaCredential, Which};
+use crate::neo4j::login::Login;
+use crate::neo4j::sessions::Cause;
 
 /// A token in hand, without the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +117,15 @@ pub enum Effect {
     Left,
     /// A token was issued.
     Minted(Minted),
+    /// Neo4j's servers were asked.
+    Verified {
+        /// The key that signed the token (`kid`).
+        key: Option<String>,
+        /// What came of it at each.
+        logins: Vec<Login>,
+    },
+    /// It is noted that connections end.
+    EndingNoted(Cause),
     /// A token was refused.
     MintRefused(Credential, Refusal),
 }

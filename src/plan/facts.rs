@@ -1,11 +1,13 @@
 //! What accounts need to know of their issuer, put together from its spec and
 //! what was found. Pure.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::desired::{IssuerFacts, duration};
+use super::desired::{AccountName, IssuerFacts, duration};
 use super::issuer_status::Findings;
-use crate::api::{AccessPolicy, CredentialsVisibility, Management, OktaIssuer};
+use crate::api::{AccessPolicy, CredentialsVisibility, Management, Neo4j, OktaIssuer};
 
 /// Where the operator is at home.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +101,19 @@ fn build(
         installation: home.installation.to_owned(),
         former_installations: spec.former_installations.clone(),
         cluster: spec.cluster_name.clone(),
-        neo4j_uri: spec.neo4j.uri.clone(),
+        neo4j: Arc::new(spec.neo4j.clone()),
+        end_sessions: ends_sessions(&spec.neo4j, home.namespace),
         private_namespace: (spec.credentials == CredentialsVisibility::Private)
             .then(|| home.namespace.to_owned()),
+    })
+}
+
+/// The account as which the operator ends sessions at Neo4j, if it shall.
+#[must_use]
+pub fn ends_sessions(neo4j: &Neo4j, operator_namespace: &str) -> Option<AccountName> {
+    let name = neo4j.end_sessions_as.clone();
+    name.filter(|_| neo4j.end_sessions).map(|name| AccountName {
+        namespace: operator_namespace.to_owned(),
+        name,
     })
 }

@@ -18,7 +18,7 @@ const MOST: usize = 40;
 /// it. Panics when a rule of the model breaks, or when it comes to no rest.
 pub fn life(bytes: &[u8]) {
     let mut bytes = bytes.iter().copied();
-    let mut model = Model::new();
+    let mut model = Model::with_neo4j(bytes.next().is_some_and(|b| b % 2 == 0));
     for _ in 0..MOST {
         let Some(act) = act(&mut bytes) else { break };
         perform(&mut model, &act);

@@ -12,7 +12,8 @@ use super::orphans::Found;
 use super::schedule::{catch_up, promise};
 use super::surroundings::Surroundings;
 use crate::api::conditions::{
-    AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, STALLED,
+    AUTHENTICATED, AUTHORIZATION_SERVER_READY, POLICY_SYNCED, READY, Reason, SESSIONS_ENDABLE,
+    STALLED,
 };
 use crate::api::{Auth, CreatedObjects, Management, OktaIssuer, OktaIssuerStatus as Status, names};
 use crate::okta::{Class, Error};
@@ -53,6 +54,8 @@ pub struct Findings {
     pub orphans: Found,
     /// What else there is in the org, as of the last look.
     pub surroundings: Surroundings,
+    /// Whether sessions can be ended at Neo4j, if that was tried.
+    pub sessions: Option<Result<(), (Reason, String)>>,
     /// Whether the System Log can be read; `None` before the first try.
     pub log_readable: Option<bool>,
 }
@@ -104,6 +107,7 @@ impl Findings {
             tokens_per_minute: 1,
             orphans: Found::default(),
             surroundings: Surroundings::default(),
+            sessions: None,
             log_readable: None,
         }
     }
@@ -184,14 +188,12 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
     let authenticated = authenticated(object, findings);
     let server = server(findings);
     let policy = policy(findings);
-    let verdict = unsupported(object)
-        .and_then(|()| held(object, findings))
-        .and_then(|()| {
-            [&authenticated, &server, &policy]
-                .into_iter()
-                .find_map(|v| v.clone().err())
-                .map_or(Ok(()), Err)
-        });
+    let verdict = held(object, findings).and_then(|()| {
+        [&authenticated, &server, &policy]
+            .into_iter()
+            .find_map(|v| v.clone().err())
+            .map_or(Ok(()), Err)
+    });
     let ready = verdict.map(|()| in_order(object, findings));
     for (type_, verdict) in [
         (READY, &ready),
@@ -201,6 +203,10 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
     ] {
         let (Ok((reason, message)) | Err((reason, message))) = verdict;
         conditions.set(type_, verdict.is_ok(), *reason, message.clone());
+    }
+    if object.spec.neo4j.end_sessions {
+        let (good, reason, message) = sessions(findings);
+        conditions.set(SESSIONS_ENDABLE, good, reason, message);
     }
     if let Err((reason, message)) = &ready
         && !matches!(
@@ -233,13 +239,6 @@ pub fn next_status(object: &OktaIssuer, findings: &Findings, now: Timestamp) -> 
         created: (findings.created != CreatedObjects::default()).then(|| findings.created.clone()),
         conditions,
     }
-}
-
-fn unsupported(object: &OktaIssuer) -> Result<(), (Reason, String)> {
-    if object.spec.neo4j.end_sessions {
-        return Err((Reason::InvalidIssuer, "spec.neo4j.endSessions is not served by this version, and ignoring it would leave sessions open that you expect to end; set it to false".to_owned()));
-    }
-    Ok(())
 }
 
 /// More accounts would lose their permission at once than is plausible.
@@ -286,6 +285,23 @@ fn authenticated(object: &OktaIssuer, findings: &Findings) -> Verdict {
             "signed in with an API token, which carries all rights of the admin who made it and ends with that admin; prefer spec.auth.privateKeyJwt".to_owned(),
         )),
         None => Ok((Reason::SignedIn, "signed in with private_key_jwt".to_owned())),
+    }
+}
+
+/// Usable all the same: what it lacks concerns accounts that are stopped.
+fn sessions(findings: &Findings) -> (bool, Reason, String) {
+    match &findings.sessions {
+        Some(Ok(())) => (
+            true,
+            Reason::AdministratorAccepted,
+            "the account of spec.neo4j.endSessionsAs is an administrator at each server".to_owned(),
+        ),
+        Some(Err((reason, message))) => (false, *reason, message.clone()),
+        None => (
+            false,
+            Reason::NotVerified,
+            "no server has been asked yet".to_owned(),
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use super::register;
 use super::schedule::{self, SAFETY_NET};
 use super::secret_meta::{Meta, Slot};
 use super::step::{Next, Step, Which};
-use super::{conflict, instructed, rotation, token, unnamed};
+use super::{conflict, instructed, rotation, token, unnamed, verification};
 
 pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     if let Some(next) = conflict(d, o) {
@@ -41,14 +41,19 @@ pub(super) fn next(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     if next == Next::Do(Step::Publish) {
         return next;
     }
-    withdraw_lost_group(o, now).unwrap_or(next)
+    withdraw_lost_group(o, now).unwrap_or_else(|| match next {
+        Next::Do(_) => next,
+        // Whatever else holds the account up.
+        Next::Settled { .. } | Next::Blocked(_) => verification::verify(d, o, now).unwrap_or(next),
+    })
 }
 
 /// Nothing to do until the refresh, or until the safety net.
 fn settled(d: &Desired, o: &Observed, now: Timestamp) -> Next {
     let refresh = o.token_facts().map(|t| t.life.refresh_at);
     let check = o.memory.check_at.filter(|at| *at > now);
-    let wake = [refresh, rotation::wake(d, o), check];
+    let verify = verification::due(d, o, now);
+    let wake = [refresh, rotation::wake(d, o), check, verify];
     let wake = wake.into_iter().flatten().min();
     let net = schedule::after(now, SAFETY_NET);
     Next::Settled {
@@ -123,8 +128,11 @@ pub fn horizon(o: &Observed, now: Timestamp) -> Option<Timestamp> {
         .memory
         .lost_group_since
         .map(|since| schedule::after(since, schedule::LOST_GROUP_GRACE));
-    [lost, life.map(|l| l.refresh_at), life.map(|l| l.expires_at)]
+    let verify = o.memory.verification.due;
+    let token = [life.map(|l| l.refresh_at), life.map(|l| l.expires_at)];
+    [lost, verify]
         .into_iter()
+        .chain(token)
         .flatten()
         .filter(|at| *at > now)
         .min()

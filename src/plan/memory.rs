@@ -5,7 +5,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::app::AppView;
 use super::step::{Content, Credential, Minted, OktaCredential, Refusal};
+use super::verification::Verification;
 use crate::api::conditions::Reason;
+use crate::neo4j::sessions::Cause;
 
 /// The app at Okta, as far as we looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,6 +138,10 @@ pub struct Memory {
     pub lost_group_since: Option<Timestamp>,
     /// Since when the issuer does not permit the account.
     pub denied_since: Option<Timestamp>,
+    /// What came of trying the token at Neo4j.
+    pub verification: Verification,
+    /// It is noted that the account's connections at Neo4j end, and why.
+    pub ending: Option<Cause>,
 }
 
 impl Default for Memory {
@@ -174,6 +180,8 @@ impl Default for Memory {
             token_damaged: false,
             lost_group_since: None,
             denied_since: None,
+            verification: Verification::default(),
+            ending: None,
         }
     }
 }
@@ -188,6 +196,7 @@ impl Memory {
         self.issuer_gone_since = None;
         self.lost_group_since = None;
         self.denied_since = None;
+        self.verification.due = None;
     }
 
     /// Okta shows the app, or does not.

@@ -14,6 +14,7 @@ mod delete;
 pub mod desired;
 pub mod drift;
 pub mod effect;
+mod ending;
 pub mod facts;
 #[cfg(fuzzing)]
 pub mod fuzz;
@@ -41,6 +42,7 @@ pub mod stranded;
 pub mod surroundings;
 mod token;
 mod unnamed;
+pub mod verification;
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -56,6 +58,11 @@ use secret_meta::Slot;
 /// The one next effect for an account, or why there is none.
 #[must_use]
 pub fn next(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
+    let next = by_wish(desired, observed, now);
+    ending::before(desired, observed, &next, now).unwrap_or(next)
+}
+
+fn by_wish(desired: &Desired, observed: &Observed, now: Timestamp) -> Next {
     match &desired.wish {
         Wish::Deleted { abandon } => delete::next(desired, observed, *abandon, now),
         Wish::Live => live::next(desired, observed, now),

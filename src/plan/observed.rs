@@ -106,7 +106,8 @@ impl Observed {
         memory.check_at = Some(check_at.min(schedule::after(now, sweep)));
         let status = object.status.clone().unwrap_or_default();
         if memory.registered.is_none()
-            && let (Some(app_id), Some(client_id)) = (status.app_id, status.client_id.clone())
+            && let (Some(app_id), Some(client_id)) =
+                (status.app_id.clone(), status.client_id.clone())
         {
             memory.registered = Some(Registered { app_id, client_id });
         }
@@ -121,7 +122,7 @@ impl Observed {
                 .iter()
                 .any(|f| f == n::FINALIZER_ACCOUNT),
             observed_generation: status.observed_generation,
-            client_id: status.client_id,
+            client_id: status.client_id.clone(),
             ready: ready.map(|c| (c.reason.clone(), c.message.clone())),
             credentials,
             token,
@@ -136,6 +137,12 @@ impl Observed {
         }
         let since = observed.memory.lost_group_since;
         observed.memory.lost_group_since = lost.then(|| since.unwrap_or(now));
+        if desired.wish == Wish::Live && !lost {
+            observed.memory.ending = None;
+        }
+        let facts = observed.token_facts();
+        let known = std::mem::take(&mut observed.memory.verification);
+        observed.memory.verification = known.or_remembered(desired, &status, facts.as_ref(), now);
         observed
     }
 

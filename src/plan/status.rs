@@ -11,8 +11,9 @@ use super::observed::{Observed, TokenFacts};
 use super::rotation;
 use super::secret_meta::{ANNOTATION_ROTATED_AT, ANNOTATION_STAGED, Meta, Slot};
 use super::step::Blocked;
+use super::verification;
 use crate::api::conditions::{
-    CREDENTIALS_READY, READY, RECONCILING, REGISTERED, Reason, STALLED, TOKEN_FRESH,
+    CREDENTIALS_READY, NEO4J_VERIFIED, READY, RECONCILING, REGISTERED, Reason, STALLED, TOKEN_FRESH,
 };
 use crate::api::{
     BindingStatus, CredentialsStatus, Neo4jServiceAccountStatus as Status, TokenStatus, names as n,
@@ -72,7 +73,8 @@ pub const fn needs_somebody(reason: Reason) -> bool {
 }
 
 /// Whether the account is stopped on purpose, whatever its token says.
-pub(super) const fn stops(reason: Reason) -> bool {
+#[must_use]
+pub const fn stops(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::NotAllowed
@@ -198,6 +200,14 @@ pub fn next_status(
             Reason::NoToken,
             "There is no valid token".to_owned(),
         ),
+    }
+
+    match (verification::condition(desired, observed, old), problem) {
+        (Some(_), Some((reason, message))) if stops(reason) && alive.is_none() => {
+            conditions.set(NEO4J_VERIFIED, false, reason, message.to_owned())
+        }
+        (Some((good, reason, message)), _) => conditions.set(NEO4J_VERIFIED, good, reason, message),
+        (None, _) => {}
     }
 
     // kstatus: both are shown only while they are true.

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 pub use super::effect::{Effect, Minted, Refusal};
 use crate::api::Authentication;
 use crate::api::conditions::Reason;
+use crate::neo4j::sessions::Ending;
 
 /// What to do next for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -294,6 +295,10 @@ pub enum Step {
     },
     /// Okta: ask for a token.
     Mint(Credential),
+    /// Neo4j: log in with the published token and see as whom.
+    Verify,
+    /// Kubernetes: note that the account's connections at Neo4j end.
+    EndSessions(Box<Ending>),
     /// Okta: one try to deactivate the app, whatever comes of it.
     Abandon {
         /// Its id.
@@ -310,6 +315,8 @@ pub enum Place {
     Issuer,
     /// At Okta.
     Okta,
+    /// At Neo4j.
+    Neo4j,
 }
 
 impl Step {
@@ -328,7 +335,9 @@ impl Step {
             | Self::RemoveCredentials
             | Self::Publish
             | Self::Withdraw
+            | Self::EndSessions(_)
             | Self::Mark { .. } => Place::Kubernetes,
+            Self::Verify => Place::Neo4j,
             Self::Admit { .. } | Self::Leave { .. } => Place::Issuer,
             Self::FindClient { .. }
             | Self::FindApp { .. }
@@ -382,6 +391,8 @@ impl Step {
             Self::Admit { .. } => "Admit",
             Self::Leave { .. } => "Leave",
             Self::Mint(_) => "Mint",
+            Self::Verify => "Verify",
+            Self::EndSessions(_) => "EndSessions",
             Self::Abandon { .. } => "Abandon",
         }
     }

@@ -6,7 +6,7 @@ use super::condition_list::Conditions;
 use super::status::needs_somebody;
 use crate::api::Neo4jServiceAccountStatus as Status;
 use crate::api::conditions::{
-    CREDENTIALS_READY, READY, RECONCILING, REGISTERED, Reason, STALLED, TOKEN_FRESH,
+    CREDENTIALS_READY, NEO4J_VERIFIED, READY, RECONCILING, REGISTERED, Reason, STALLED, TOKEN_FRESH,
 };
 
 /// The status of an account whose issuer is missing or not in order: nothing is
@@ -75,6 +75,8 @@ pub fn stranded_status(
         ),
         None => conditions.set(TOKEN_FRESH, false, reason, message.to_owned()),
     }
+    let verified = old.conditions.iter().find(|c| c.type_ == NEO4J_VERIFIED);
+    conditions.new.extend(verified.cloned());
     let unseen = old.observed_generation != generation
         || old.conditions.iter().any(|c| c.type_ == RECONCILING);
     if alive.is_none() && needs_somebody(reason) {

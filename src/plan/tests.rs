@@ -49,8 +49,8 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 
 proptest! {
     #[test]
-    fn whatever_happens_it_converges_and_then_writes_nothing(acts in proptest::collection::vec(act(), 0..30)) {
-        let mut model = Model::new();
+    fn whatever_happens_it_converges_and_then_writes_nothing(acts in proptest::collection::vec(act(), 0..30), neo4j in proptest::option::of(any::<bool>())) {
+        let mut model = neo4j.map_or_else(Model::new, Model::with_neo4j);
         for act in &acts {
             perform(&mut model, act);
         }
@@ -75,8 +75,8 @@ proptest! {
     }
 
     #[test]
-    fn a_deletion_at_any_moment_leaves_no_app_of_ours_and_no_finalizer(acts in proptest::collection::vec(act(), 0..20), private in any::<bool>()) {
-        let mut model = Model::new();
+    fn a_deletion_at_any_moment_leaves_no_app_of_ours_and_no_finalizer(acts in proptest::collection::vec(act(), 0..20), private in any::<bool>(), neo4j in proptest::option::of(any::<bool>())) {
+        let mut model = neo4j.map_or_else(Model::new, Model::with_neo4j);
         for act in &acts {
             perform(&mut model, act);
         }

@@ -53,7 +53,8 @@ pub(super) fn desired() -> Desired {
             installation: "installation".into(),
             former_installations: Vec::new(),
             cluster: "prod".into(),
-            neo4j_uri: None,
+            neo4j: Default::default(),
+            end_sessions: None,
             private_namespace: None,
         },
     }

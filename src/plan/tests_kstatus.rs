@@ -23,9 +23,12 @@ fn reached() -> Vec<(Value, Health)> {
     let mut runner = TestRunner::deterministic();
     let histories = proptest::collection::vec(super::act(), 0..30);
     let mut found = BTreeMap::new();
-    for _ in 0..HISTORIES {
+    for number in 0..HISTORIES {
         let acts = histories.new_tree(&mut runner).expect("a history");
-        let mut model = Model::new();
+        let mut model = match number % 3 {
+            0 => Model::new(),
+            kind => Model::with_neo4j(kind == 1),
+        };
         for act in acts.current() {
             perform(&mut model, &act);
         }

@@ -11,12 +11,13 @@ pub(super) mod rules;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::super::app::{AppSpec, AppView, method_name};
-use super::super::desired::{Desired, IssuerFacts, Rotation, SecretSpec, Wish};
+use super::super::desired::{AccountName, Desired, IssuerFacts, Rotation, SecretSpec, Wish};
 use super::super::identity::{AccountRef, Marker};
 use super::super::memory::{Memory, Noticed};
 use super::super::observed::Observed;
@@ -30,9 +31,11 @@ use super::super::step::{
 use super::super::{Blocked, next, rotation};
 use crate::api::conditions::Reason;
 use crate::api::{
-    Authentication, Neo4jServiceAccount, Neo4jServiceAccountSpec, Neo4jServiceAccountStatus,
-    OnDelete, OnExternalDisable, names as n,
+    Authentication, Neo4j, Neo4jServiceAccount, Neo4jServiceAccountSpec, Neo4jServiceAccountStatus,
+    OnDelete, OnExternalDisable, Verify, names as n,
 };
+use crate::neo4j::login::{Login, Seen, Trouble as AtNeo4j};
+use crate::neo4j::sessions::{Cause, Ending};
 
 pub(super) const METHODS: [Authentication; 3] = [
     Authentication::ClientSecretBasic,
@@ -130,6 +133,10 @@ pub(super) struct Model {
     vault: Option<Credentials>,
     next_value: Value,
     now: Timestamp,
+    /// Neo4j does not accept the tokens.
+    pub(super) neo4j_refuses: bool,
+    /// The last note that connections end.
+    ending: Option<Ending>,
     /// Each status that was reached, and what a person would say of it.
     pub(super) said: Vec<(Neo4jServiceAccountStatus, rules::Health)>,
 }
@@ -156,8 +163,27 @@ impl Model {
             vault: None,
             next_value: 1,
             now: Timestamp::from_second(1_800_000_000).expect("an instant"),
+            neo4j_refuses: false,
+            ending: None,
             said: Vec::new(),
         }
+    }
+
+    /// With an issuer that has tokens tried at Neo4j, and sessions ended there.
+    pub(super) fn with_neo4j(refuses: bool) -> Self {
+        let mut model = Self::new();
+        let issuer = &mut model.desired.issuer;
+        issuer.neo4j = Arc::new(Neo4j {
+            query_api_urls: vec!["https://graph:7473".to_owned()],
+            verify: Verify::EveryRefresh,
+            ..Neo4j::default()
+        });
+        issuer.end_sessions = Some(AccountName {
+            namespace: "operator".to_owned(),
+            name: "sessions".to_owned(),
+        });
+        model.neo4j_refuses = refuses;
+        model
     }
 
     /// Time passes, and the issuer's reconciler lists who waits and not who leaves.

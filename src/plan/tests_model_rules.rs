@@ -34,6 +34,36 @@ impl Model {
         }
     }
 
+    /// Before the token goes or loses a group, and before the app is stopped, it is
+    /// noted that whoever is logged in with it is to be logged out.
+    pub(in super::super) fn check_ending(&self, observed: &Observed, step: &Step) {
+        if self.desired.issuer.end_sessions.is_none() {
+            return;
+        }
+        let live = self.desired.wish == Wish::Live;
+        let facts = observed.token_facts();
+        let lost = facts
+            .as_ref()
+            .is_some_and(|f| !f.groups.is_subset(&self.desired.groups));
+        let needed = match step {
+            Step::Withdraw if !(live && lost) => Some(Cause::Stopped),
+            Step::DeactivateApp { .. } if !live => Some(Cause::Stopped),
+            Step::RemoveFinalizer if facts.is_some() => Some(Cause::Stopped),
+            Step::Publish | Step::Withdraw if lost => Some(Cause::GroupLost),
+            _ => None,
+        };
+        let Some(needed) = needed.filter(|_| observed.known_client_id().is_some()) else {
+            return;
+        };
+        let ending = self.ending.as_ref();
+        let noted = ending.is_some_and(|e| e.cause == needed || e.cause == Cause::Stopped);
+        assert!(noted, "{needed:?}: {ending:?}\n{}", self.story());
+        if let (Some(ending), Some(facts)) = (ending, facts) {
+            assert!(ending.until >= facts.life.expires_at, "{}", self.story());
+            assert!(ending.users.contains(&facts.client_id), "{}", self.story());
+        }
+    }
+
     /// What must hold once the account is settled.
     pub(in super::super) fn check_settled(&self) {
         let app = self
@@ -139,6 +169,7 @@ pub(super) fn is_read(step: &Step) -> bool {
             | Step::FindApp { .. }
             | Step::FindFormerApp { .. }
             | Step::ReadApp { .. }
+            | Step::Verify
             | Step::ListCredentials { .. }
             | Step::Admit { .. }
             | Step::Leave { .. }

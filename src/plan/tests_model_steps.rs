@@ -9,6 +9,7 @@ impl Model {
         if !rules::is_read(step) {
             self.writes += 1;
         }
+        self.check_ending(observed, step);
         match step {
             Step::AddFinalizer => {
                 self.finalizer = true;
@@ -113,6 +114,26 @@ impl Model {
             Step::Withdraw => {
                 self.token = None;
                 Effect::TokenRemoved
+            }
+            Step::Verify => Effect::Verified {
+                key: Some("k1".to_owned()),
+                logins: vec![Login {
+                    server: "https://graph:7473".to_owned(),
+                    seen: if self.neo4j_refuses {
+                        Err(AtNeo4j::Refused("no".to_owned()))
+                    } else {
+                        Ok(Seen {
+                            user: observed.token_facts().map(|f| f.client_id),
+                            roles: Some(self.desired.groups.clone()),
+                        })
+                    },
+                    ahead: None,
+                    accepted_key: None,
+                }],
+            },
+            Step::EndSessions(ending) => {
+                self.ending = Some(Ending::clone(ending));
+                Effect::EndingNoted(ending.cause)
             }
             Step::Mark {
                 which,

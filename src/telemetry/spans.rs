@@ -57,6 +57,7 @@ pub(crate) fn act(step: &Step) -> Span {
         Place::Kubernetes => "kubernetes",
         Place::Issuer => "issuer",
         Place::Okta => "okta",
+        Place::Neo4j => "neo4j",
     };
     tracing::info_span!(
         target: TARGET,

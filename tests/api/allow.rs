@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, OPERATOR_NAMESPACE};
 
 use crate::corpus::{base, merge};
 use crate::policies::{ADMIN, admin, by, gone, guarded, in_force, until_deleted};
@@ -114,6 +114,37 @@ async fn the_early_answer_is_the_planners() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn the_account_that_ends_sessions_has_its_permission_from_being_named() {
+    let cluster = ready().await;
+    let home = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": OPERATOR_NAMESPACE } });
+    cluster.apply_yaml(&home.to_string()).await.unwrap();
+    let neo4j = |on: bool| {
+        json!({ "neo4j": {
+            "endSessions": on, "endSessionsAs": "sessions",
+            "queryApiUrls": ["https://graph.example.com:7473"],
+        } })
+    };
+    issuer(cluster, "ends", neo4j(true)).await;
+    issuer(cluster, "ends-not", neo4j(false)).await;
+    knows(cluster, "ends-canary").await;
+    for (issuer, name, namespace, admitted) in [
+        ("ends", "sessions", OPERATOR_NAMESPACE, true),
+        ("ends", "sessions", "default", false),
+        ("ends", "another", OPERATOR_NAMESPACE, false),
+        ("ends-not", "sessions", OPERATOR_NAMESPACE, false),
+    ] {
+        let mut asks = account(issuer, &["admin"]);
+        asks["metadata"]["name"] = json!(name);
+        let answer = create(cluster, namespace, &asks, "?dryRun=All").await;
+        assert_eq!(
+            answer.is_ok(),
+            admitted,
+            "{issuer} {namespace}/{name}: {answer:?}"
+        );
+    }
 }
 
 #[tokio::test]

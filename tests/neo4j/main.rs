@@ -16,8 +16,11 @@ mod harness;
 mod helpers;
 
 mod access;
+mod bolt;
 mod contract;
 mod drivers;
 mod login;
 mod renderings;
 mod server;
+mod sessions;
+mod verify;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use neo4j_okta_operator::api::{Neo4jServiceAccount, OktaIssuer, crds};
@@ -11,6 +12,8 @@ use neo4j_okta_operator::leader::LEASE;
 use serde_json::{Value, json};
 use testbed::{ControlPlane, OPERATOR_NAMESPACE};
 
+/// Where the operator notes whose sessions end.
+pub(crate) const ENDED_SESSIONS: &str = "neo4j-okta-operator-ended-sessions";
 /// How long a test waits for what has to happen; no test judges a timing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -119,6 +122,8 @@ pub(crate) async fn clean(client: &Client) {
     // Whoever held it was killed: nobody has to wait for that.
     let leases: Api<Lease> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
     release(&leases, LEASE).await;
+    let notes: Api<ConfigMap> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
+    release(&notes, ENDED_SESSIONS).await;
 }
 
 async fn release<K>(api: &Api<K>, name: &str)
