@@ -7,6 +7,8 @@ use clap::{Parser, ValueEnum};
 
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks");
 
+const MANY: usize = 2000;
+
 /// Measures what the operator costs, on a real control plane and the Okta
 /// emulator, on this machine.
 ///
@@ -29,6 +31,15 @@ pub(crate) struct Options {
     /// the registration is always one of them.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Scenario>,
+
+    /// External Secrets, too, with its chart's defaults and with more workers. It is
+    /// built once, which takes about 4 minutes.
+    #[arg(long)]
+    pub(crate) side_by_side: bool,
+
+    /// Not the operator: its results are there already.
+    #[arg(long, requires = "side_by_side")]
+    pub(crate) without_operator: bool,
 
     /// Where results are kept. Runs of other sizes that are there already stay.
     #[arg(long, default_value = RESULTS)]
@@ -88,6 +99,17 @@ impl Options {
 }
 
 impl Scale {
+    /// Whether so many are for one worker, too: it would take half an hour with
+    /// 10 000, over and over.
+    pub(crate) fn suits_one_worker(&self) -> bool {
+        self.accounts <= MANY
+    }
+
+    /// Whether tokens that live for minutes can be had for all on one machine.
+    pub(crate) fn suits_short_lives(&self) -> bool {
+        self.lifetime_minutes.is_some() && self.accounts <= MANY
+    }
+
     fn of(accounts: usize) -> Self {
         Self {
             accounts,
@@ -96,7 +118,7 @@ impl Scale {
             newcomers: 20,
             // The shortest that there is, unless one machine cannot sign and store
             // so many tokens in it.
-            lifetime_minutes: Some(if accounts > 2000 { 15 } else { 5 }),
+            lifetime_minutes: Some(if accounts > MANY { 15 } else { 5 }),
             budget_minutes: 3,
         }
     }

@@ -17,6 +17,7 @@ mod process;
 mod results;
 mod scenarios;
 mod screen;
+mod side_by_side;
 mod table;
 mod world;
 
@@ -25,7 +26,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use cli::Options;
+use cli::{Options, Scale};
+use figures::Measured;
 use machine::Machine;
 use results::{Results, Run};
 
@@ -49,23 +51,52 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<()> {
-    screen::say("building the operator");
-    let binary = operator::build().await?;
-    for scale in options.scales() {
-        screen::say(&format!("{} accounts", scale.accounts));
-        let (kubernetes, scenarios) =
-            scenarios::play(&binary, &scale, &options.scenarios()).await?;
-        let run = Run {
-            program: format!("neo4j-okta-operator {}", env!("CARGO_PKG_VERSION")),
-            flags: operator::FLAGS.join(" "),
-            accounts: scale.accounts,
-            machine: Machine::this(&kubernetes),
-            scenarios,
-            ..Run::default()
-        };
-        keep(options, run)?;
+    if !options.without_operator {
+        screen::say("building the operator");
+        let binary = operator::build().await?;
+        for scale in options.scales() {
+            screen::say(&format!("{} accounts", scale.accounts));
+            let played = scenarios::play(&binary, &scale, &options.scenarios()).await?;
+            let program = format!("neo4j-okta-operator {}", env!("CARGO_PKG_VERSION"));
+            keep(
+                options,
+                run_of(&program, &operator::FLAGS, "", &scale, played),
+            )?;
+        }
+    }
+    if options.side_by_side {
+        let binary = side_by_side::build().await?;
+        for scale in options.scales() {
+            for flags in [side_by_side::DEFAULTS, side_by_side::FASTER] {
+                if flags == side_by_side::DEFAULTS && !scale.suits_one_worker() {
+                    continue;
+                }
+                let program = side_by_side::PROGRAM;
+                screen::say(&format!("{program}, {} objects, {flags:?}", scale.accounts));
+                let played = side_by_side::play(binary.clone(), flags, &scale).await?;
+                let remark = side_by_side::REMARK;
+                keep(options, run_of(program, flags, remark, &scale, played))?;
+            }
+        }
     }
     Ok(())
+}
+
+fn run_of(
+    program: &str,
+    flags: &[&str],
+    remark: &str,
+    scale: &Scale,
+    (kubernetes, scenarios): (String, Vec<Measured>),
+) -> Run {
+    Run {
+        program: program.to_owned(),
+        flags: flags.join(" "),
+        remark: remark.to_owned(),
+        accounts: scale.accounts,
+        machine: Machine::this(&kubernetes),
+        scenarios,
+    }
 }
 
 /// Prints a run, and keeps it where results are kept.
