@@ -105,20 +105,15 @@ impl Scale {
         self.accounts <= MANY
     }
 
-    /// Whether tokens that live for minutes can be had for all on one machine.
-    pub(crate) fn suits_short_lives(&self) -> bool {
-        self.lifetime_minutes.is_some() && self.accounts <= MANY
-    }
-
     fn of(accounts: usize) -> Self {
         Self {
             accounts,
             idle: Duration::from_secs(60),
             foreign: 300,
             newcomers: 20,
-            // The shortest that there is, unless one machine cannot sign and store
-            // so many tokens in it.
-            lifetime_minutes: Some(if accounts > MANY { 15 } else { 5 }),
+            // The shortest that there is, but for more than one machine can sign and
+            // store in it.
+            lifetime_minutes: (accounts <= MANY).then_some(5),
             budget_minutes: 3,
         }
     }

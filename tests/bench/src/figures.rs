@@ -40,6 +40,9 @@ pub(crate) struct Measured {
     pub(crate) latency: Option<Latency>,
     /// What only this scenario has.
     pub(crate) figures: BTreeMap<String, f64>,
+    /// What has to be exact, and is not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wrong: Vec<String>,
 }
 
 /// Seconds.

@@ -99,13 +99,17 @@ fn run_of(
     }
 }
 
-/// Prints a run, and keeps it where results are kept.
+/// Prints a run, and keeps it where results are kept, whatever it says; refuses to
+/// go on after one that is wrong.
 fn keep(options: &Options, run: Run) -> Result<()> {
     println!("{}", table::section(&run));
-    if options.quick {
-        return Ok(());
+    let all = run.scenarios.iter().flat_map(|one| &one.wrong);
+    let wrong: Vec<String> = all.cloned().collect();
+    if !options.quick {
+        let mut results = Results::read(&options.output)?;
+        results.add(run);
+        results.write(&options.output)?;
     }
-    let mut results = Results::read(&options.output)?;
-    results.add(run);
-    results.write(&options.output)
+    anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
 }

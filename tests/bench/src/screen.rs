@@ -11,4 +11,7 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn measured(measured: &Measured) {
     let Measured { title, seconds, .. } = measured;
     say(&format!("{title}: {seconds:.1} s"));
+    for wrong in &measured.wrong {
+        say(&format!("WRONG: {wrong}"));
+    }
 }

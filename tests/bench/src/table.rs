@@ -102,6 +102,12 @@ fn details(measured: &Measured) -> String {
         parts.push(format!("for the Lease {}", measured.lease));
     }
     parts.extend(refused(&measured.okta_status));
+    parts.extend(
+        measured
+            .wrong
+            .iter()
+            .map(|wrong| format!("**wrong**: {wrong}")),
+    );
     format!("\n*{}*: {}.\n", measured.title, parts.join(", "))
 }
 

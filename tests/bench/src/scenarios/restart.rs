@@ -5,7 +5,7 @@
 //! known when the account's expiry is among the metrics, which tell it from the
 //! first look at an account.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::patience;
 use crate::clock;
@@ -42,11 +42,14 @@ pub(super) async fn run(world: &mut World) -> Result<Measured> {
     measured
         .figures
         .insert("Secrets read".to_owned(), reads as f64);
-    ensure!(
-        measured.token_requests() == 0,
-        "a restart asked for tokens: {:?}",
-        measured.okta
-    );
-    ensure!(reads == 0, "a restart read {reads} Secrets");
+    if measured.token_requests() > 0 {
+        let asked = format!("a restart asked for tokens: {:?}", measured.okta);
+        measured.wrong.push(asked);
+    }
+    if reads > 0 {
+        measured
+            .wrong
+            .push(format!("a restart read {reads} Secrets"));
+    }
     Ok(measured)
 }

@@ -145,7 +145,7 @@ impl Side {
     /// As planned, after the interval was shortened, which by itself refreshes all.
     async fn refresh(&self, scale: &Scale) -> Result<Measured> {
         let accounts = self.objects.len();
-        let planned = scale.suits_short_lives();
+        let planned = scale.lifetime_minutes.is_some();
         if planned {
             self.shorten(accounts).await?;
             self.program.process().quiet().await?;
