@@ -32,6 +32,15 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Scenario>,
 
+    /// This program instead of a release build of this tree: another build, or a
+    /// script that executes one under a profiler or with another allocator.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator: Option<PathBuf>,
+
+    /// Beside the flags, what the table calls that program.
+    #[arg(long, requires = "operator", default_value = "")]
+    pub(crate) build: String,
+
     /// External Secrets, too, with its chart's defaults and with more workers. It is
     /// built once, which takes about 4 minutes.
     #[arg(long)]

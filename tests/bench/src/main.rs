@@ -52,15 +52,22 @@ fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<()> {
     if !options.without_operator {
-        screen::say("building the operator");
-        let binary = operator::build().await?;
+        let binary = match &options.operator {
+            Some(binary) => binary.clone(),
+            None => {
+                screen::say("building the operator");
+                operator::build().await?
+            }
+        };
         for scale in options.scales() {
             screen::say(&format!("{} accounts", scale.accounts));
             let played = scenarios::play(&binary, &scale, &options.scenarios()).await?;
-            let program = format!("neo4j-okta-operator {}", env!("CARGO_PKG_VERSION"));
+            let version = env!("CARGO_PKG_VERSION");
+            let program = format!("neo4j-okta-operator {version} {}", options.build);
+            let program = program.trim_end();
             keep(
                 options,
-                run_of(&program, &operator::FLAGS, "", &scale, played),
+                run_of(program, &operator::FLAGS, "", &scale, played),
             )?;
         }
     }
