@@ -1,0 +1,101 @@
+//! What is kept of all runs, as JSON: the newest of each program and size.
+//!
+//! It needs a folder. It refuses to overwrite a file that it cannot read.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::figures::Measured;
+use crate::machine::Machine;
+use crate::{picture, table};
+
+/// All runs.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Results {
+    pub(crate) runs: Vec<Run>,
+}
+
+/// One program with so many accounts.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Run {
+    /// Name and version.
+    pub(crate) program: String,
+    /// What it was told.
+    pub(crate) flags: String,
+    /// What it cannot do of what the others do; empty for the operator.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) remark: String,
+    pub(crate) accounts: usize,
+    pub(crate) machine: Machine,
+    pub(crate) scenarios: Vec<Measured>,
+}
+
+impl Run {
+    pub(crate) fn scenario(&self, name: &str) -> Option<&Measured> {
+        self.scenarios.iter().find(|one| one.scenario == name)
+    }
+}
+
+impl Results {
+    /// Those that are in `folder`; none if there is nothing.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("results.json");
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Takes the place of what the same program did with as many accounts.
+    pub(crate) fn add(&mut self, run: Run) {
+        let same = |other: &Run| {
+            (&other.program, &other.flags, other.accounts)
+                == (&run.program, &run.flags, run.accounts)
+        };
+        self.runs.retain(|other| !same(other));
+        self.runs.push(run);
+        // Stable: programs stay in the order in which they came.
+        self.runs.sort_by_key(|run| run.accounts);
+    }
+
+    /// Writes the results, the tables and the picture.
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+        let put = |name: &str, text: String| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).with_context(|| path.display().to_string())
+        };
+        std::fs::create_dir_all(folder)?;
+        put("results.json", serde_json::to_string_pretty(self)? + "\n")?;
+        put("results.md", table::page(self))?;
+        put("results.svg", picture::svg(self)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_takes_the_place_of_the_one_before() {
+        let run = |program: &str, accounts, machine: &str| Run {
+            program: program.to_owned(),
+            accounts,
+            machine: Machine {
+                kubernetes: machine.to_owned(),
+                ..Machine::default()
+            },
+            ..Run::default()
+        };
+        let mut results = Results::default();
+        for one in [run("a", 1000, ""), run("b", 100, ""), run("a", 100, "old")] {
+            results.add(one);
+        }
+        results.add(run("a", 100, "new"));
+        let expected = [run("b", 100, ""), run("a", 100, "new"), run("a", 1000, "")];
+        assert_eq!(results.runs, expected);
+    }
+}
