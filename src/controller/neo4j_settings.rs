@@ -8,14 +8,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
 use crate::api::{Neo4jSettingsStatus, OktaIssuer, OktaIssuerStatus, names as n};
-use crate::neo4j;
+use crate::neo4j::{self, Settings};
 
 /// Brings the ConfigMap up to date, and says in the status where it is. `looked`
 /// says whether Okta was asked just now; otherwise nothing can have changed.
@@ -56,23 +55,15 @@ async fn write(
     ctx: &Context,
 ) -> kube::Result<Option<String>> {
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &ctx.settings.namespace);
-    // Of a former issuer of that name, too: the garbage collector may not have
-    // come to it yet.
-    let is_ours = |owner: &OwnerReference| {
-        owner.kind == OktaIssuer::kind(&()) && owner.name == object.name_any()
-    };
-    if let Some(there) = api.get_opt(name).await? {
-        if !there.owner_references().iter().any(is_ours) {
+    let there = api.get_opt(name).await?;
+    match Settings::of(object, there.as_ref(), &files) {
+        Settings::Current => return Ok(None),
+        Settings::Foreign => {
             return Ok(Some(format!(
                 "ConfigMap {name} belongs to somebody else; rename or delete it, and Neo4j's settings are written there"
             )));
         }
-        let owners = there.owner_references();
-        let same_owner = owners.iter().any(|o| Some(&o.uid) == object.uid().as_ref());
-        let data = there.data.unwrap_or_default();
-        if same_owner && files.iter().all(|(key, text)| data.get(key) == Some(text)) {
-            return Ok(None);
-        }
+        Settings::Write => {}
     }
     if ctx.settings.fence.pass().is_err() {
         return Ok(None);

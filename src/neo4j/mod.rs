@@ -8,9 +8,11 @@ mod provider;
 pub mod query_api;
 mod render;
 pub mod sessions;
+mod settings;
 
 pub use provider::{Provider, Refused};
 pub use render::{Format, render};
+pub use settings::Settings;
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,12 @@
 //! Each rendering against what Neo4j documents, and names that it would read as
 //! something else. That a real server takes the renderings is shown in tests/neo4j.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
-use super::{Format, Provider, Refused, render};
+use super::{Format, Provider, Refused, Settings, render};
 use crate::api::OktaIssuer;
 
 fn issuer(name: &str, neo4j: &Value, change: impl FnOnce(&mut Value)) -> OktaIssuer {
@@ -204,5 +207,30 @@ fn aura_gets_each_field_of_its_form() {
         "Role mapping: etl -> publisher,etl_ops",
     ] {
         assert!(settings(&text).contains(&wanted), "{wanted}\n{text}");
+    }
+}
+
+#[test]
+fn only_what_is_this_issuers_is_written_and_only_if_it_differs() {
+    let issuer = issuer("default", &mapped(), |object| {
+        object["metadata"]["uid"] = json!("now");
+    });
+    let files = BTreeMap::from([("neo4j.conf".to_owned(), "a=b".to_owned())]);
+    let decide = |there: Option<&ConfigMap>| Settings::of(&issuer, there, &files);
+    assert_eq!(decide(None), Settings::Write);
+    assert_eq!(decide(Some(&ConfigMap::default())), Settings::Foreign);
+    for (kind, uid, text, expected) in [
+        ("OktaIssuer", "now", "a=b", Settings::Current),
+        ("OktaIssuer", "now", "a=c", Settings::Write),
+        ("OktaIssuer", "before", "a=b", Settings::Write),
+        ("Deployment", "now", "a=b", Settings::Foreign),
+    ] {
+        let owner = json!({ "apiVersion": "v1", "kind": kind, "name": "default", "uid": uid });
+        let there = json!({
+            "metadata": { "name": "settings", "ownerReferences": [owner] },
+            "data": { "neo4j.conf": text, "notes": "added by hand" },
+        });
+        let there = serde_json::from_value(there).expect("a ConfigMap");
+        assert_eq!(decide(Some(&there)), expected, "{kind} {uid} {text}");
     }
 }
