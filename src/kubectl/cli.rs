@@ -146,8 +146,9 @@ pub enum Command {
     Inspect(One),
     /// Check an account's token as Neo4j does: signature, issuer, audience, expiry
     ///
-    /// Fetches the public keys from the authorization server. The token goes
-    /// nowhere.
+    /// Fetches the public keys from the authorization server, and logs in at the
+    /// servers that the issuer names in spec.neo4j.queryApiUrls. The token goes
+    /// nowhere else.
     #[command(after_help = "Examples:
   kubectl neo4jsa verify etl -n payments")]
     Verify(One),

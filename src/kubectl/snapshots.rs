@@ -155,6 +155,20 @@ fn degraded(name: &str) -> Neo4jServiceAccount {
     account(name, true, &conditions)
 }
 
+/// One whose token Neo4j refuses.
+fn unverified(name: &str) -> Neo4jServiceAccount {
+    let mut account = ready(name);
+    let conditions = &mut account.status.as_mut().unwrap().conditions;
+    let refused = condition(
+        "Neo4jVerified",
+        "False",
+        "RefusedByNeo4j",
+        "https://graph.acme.example:7473: Neo4j refuses the token (Invalid credential.); compare dbms.security.oidc.okta.audience=neo4j",
+    );
+    conditions.push(serde_json::from_value(refused).unwrap());
+    account
+}
+
 #[test]
 fn one_account_in_detail() {
     let ready = detail(&View::of(&ready("etl"), now()), Style::plain(80));
@@ -185,6 +199,7 @@ fn all_accounts_in_a_table_whatever_their_state() {
         ready("etl"),
         rotating,
         degraded("degraded"),
+        unverified("unverified"),
         disabled("disabled"),
         unseen,
     ];

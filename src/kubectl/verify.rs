@@ -1,16 +1,19 @@
 //! `verify`: checks an account's token as Neo4j does, against the public keys of
 //! the issuer's authorization server. Needs `get` on the account, its issuer and
-//! its token Secret, and a way to the authorization server. The token goes nowhere.
+//! its token Secret, and a way to the authorization server. The token goes to the
+//! servers of `spec.neo4j.queryApiUrls` alone, and there over TLS.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::future::join_all;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use url::{Host, Url};
 
 use super::checks::{self, Check};
 use super::cli::One;
@@ -19,11 +22,14 @@ use super::render::when;
 use super::session::{Session, show};
 use super::token;
 use crate::api::{Neo4jServiceAccount, OktaIssuer};
+use crate::neo4j::login::{self, Expected, Login, Trouble};
+use crate::neo4j::query_api::QueryApi;
 use crate::okta::connect;
 use crate::plan::check::{Claims, MAX_TOKEN_BYTES, decode, groups};
 
 /// From here on a token is near Bolt's limit.
 const WIDE_TOKEN_BYTES: usize = MAX_TOKEN_BYTES / 4 * 3;
+const NEO4J: &str = "Neo4j";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(session: &Session, arguments: &One) -> Result<u8, Failure> {
@@ -36,7 +42,9 @@ pub(super) async fn run(session: &Session, arguments: &One) -> Result<u8, Failur
     let issuer = issuer.map_err(|e| refused(&format!("OktaIssuer {name}"), &e))?;
     let (secret, token) = token::fetch(session, &account).await?;
     let keys = keys(&issuer).await;
-    let checks = judge(&token, keys, &account, &issuer, session.clock.now());
+    let now = session.clock.now();
+    let mut checks = judge(&token, keys, &account, &issuer, now);
+    checks.extend(at_neo4j(&token, &issuer, now).await);
     let title = format!("Token of {what}, in Secret {secret}");
     show(arguments.output, &checks, || {
         checks::text(&title, &checks, session.style)
@@ -60,6 +68,75 @@ pub(super) async fn keys_at(uri: &str, ca_bundle: Option<&str>) -> Result<JwkSet
     let answer = http.get(uri).timeout(TIMEOUT).send().await.map_err(words)?;
     let answer = answer.error_for_status().map_err(words)?;
     answer.json().await.map_err(words)
+}
+
+/// What each server says of the token.
+async fn at_neo4j(token: &SecretString, issuer: &OktaIssuer, now: Timestamp) -> Vec<Check> {
+    let urls = &issuer.spec.neo4j.query_api_urls;
+    let claims = decode(token.expose_secret());
+    let http = connect::client(issuer.spec.ca_bundle.as_deref());
+    let (Some(claims), false) = (claims, urls.is_empty()) else {
+        return Vec::new();
+    };
+    let http = match http {
+        Ok(http) => http,
+        Err(why) => return vec![Check::failed(NEO4J, why)],
+    };
+    let each = urls.iter().map(async |url| {
+        if !is_private(url) {
+            let why = format!("{url}: plain http is for inside the cluster; not asked from here");
+            return Check::skipped(NEO4J, why);
+        }
+        let api = QueryApi {
+            http: &http,
+            base: url,
+            token,
+        };
+        let (seen, date) = api.who(&claims.sub).await;
+        let login = Login {
+            server: url.clone(),
+            seen,
+            ahead: date.map(|date| date.duration_since(now)),
+            accepted: None,
+        };
+        logged_in(&claims, issuer, login, now)
+    });
+    join_all(each).await
+}
+
+/// Nobody on the way reads along.
+fn is_private(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        let loopback = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        url.scheme() == "https" || loopback
+    })
+}
+
+fn logged_in(claims: &Claims, issuer: &OktaIssuer, login: Login, now: Timestamp) -> Check {
+    let claim = &issuer.spec.authorization_server.groups_claim;
+    let at = |second| Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+    let expected = Expected {
+        user: &claims.sub,
+        groups: &groups(claims, claim).unwrap_or_default(),
+        key: None,
+        issuer: &claims.iss,
+        audience: claims.aud.as_str().unwrap_or_default(),
+        good: (at(claims.iat), at(claims.exp)),
+        neo4j: &issuer.spec.neo4j,
+    };
+    // The operator may reach what this machine does not.
+    let unreachable = matches!(login.seen, Err(Trouble::Unreachable(_)));
+    let verdict = login::judge(&expected, &[login], now);
+    match (verdict.good, unreachable) {
+        (true, _) => Check::passed(NEO4J, verdict.message),
+        (false, true) => Check::warning(NEO4J, format!("from here: {}", verdict.message)),
+        (false, false) => Check::failed(NEO4J, verdict.message),
+    }
 }
 
 fn judge(

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::style::Tone;
 use crate::api::Neo4jServiceAccount;
-use crate::api::conditions::{READY, RECONCILING, STALLED, TOKEN_FRESH};
+use crate::api::conditions::{NEO4J_VERIFIED, READY, RECONCILING, Reason, STALLED, TOKEN_FRESH};
 use crate::plan::schedule::TENANT_CREDENTIALS_INTERVAL;
 
 /// A refresh that is this late did not happen: the operator tries within seconds.
@@ -197,6 +197,9 @@ pub(super) fn condition<'a>(object: &'a Neo4jServiceAccount, type_: &str) -> Opt
     conditions?.iter().find(|c| c.type_ == type_)
 }
 
+/// Nothing is wrong with a token that was not tried.
+const NOT_YET: &str = Reason::NotVerified.as_str();
+
 /// The word for an account, and why. The clock has a say: an operator that is down
 /// cannot tell that a token has expired.
 fn state(object: &Neo4jServiceAccount, token: Option<&Token>) -> (State, Option<String>) {
@@ -226,6 +229,11 @@ fn state(object: &Neo4jServiceAccount, token: Option<&Token>) -> (State, Option<
             let why = format!("the refresh is overdue, and the operator does not say why{silent}");
             (State::Degraded("Overdue"), Some(why))
         }
-        _ => (State::Well("Ready"), None),
+        _ => match condition(object, NEO4J_VERIFIED) {
+            Some(verified) if verified.status != "True" && verified.reason != NOT_YET => {
+                (State::Degraded("Unverified"), said(verified))
+            }
+            _ => (State::Well("Ready"), None),
+        },
     }
 }

@@ -59,6 +59,8 @@ pub struct IssuerFacts {
     pub cluster: String,
     /// The Neo4j that trusts the tokens.
     pub neo4j: Arc<Neo4j>,
+    /// Tells one `caBundle` from another.
+    pub trust: u64,
     /// The account that ends sessions at Neo4j, where that is asked for.
     pub end_sessions: Option<AccountName>,
     /// The namespace in which credentials are kept from the account's own.

@@ -1,6 +1,7 @@
 //! What accounts need to know of their issuer, put together from its spec and
 //! what was found. Pure.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -102,10 +103,17 @@ fn build(
         former_installations: spec.former_installations.clone(),
         cluster: spec.cluster_name.clone(),
         neo4j: Arc::new(spec.neo4j.clone()),
+        trust: digest(&spec.ca_bundle),
         end_sessions: ends_sessions(&spec.neo4j, home.namespace),
         private_namespace: (spec.credentials == CredentialsVisibility::Private)
             .then(|| home.namespace.to_owned()),
     })
+}
+
+fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The account as which the operator ends sessions at Neo4j, if it shall.

@@ -54,6 +54,7 @@ pub(super) fn desired() -> Desired {
             former_installations: Vec::new(),
             cluster: "prod".into(),
             neo4j: Default::default(),
+            trust: 0,
             end_sessions: None,
             private_namespace: None,
         },

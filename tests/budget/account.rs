@@ -327,6 +327,7 @@ fn facts() -> IssuerFacts {
         former_installations: Vec::new(),
         cluster: "prod".into(),
         neo4j: Default::default(),
+        trust: 0,
         end_sessions: None,
         private_namespace: None,
     }

@@ -1,24 +1,59 @@
 //! As much of Bolt 5.4 (neo4j.com/docs/bolt) as it takes to log in with a token
 //! and to see whether the connection lives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::front::Authority;
 
 const SUCCESS: u8 = 0x70;
 const HELLO: u8 = 0x01;
 const LOGON: u8 = 0x6a;
 const LOGOFF: u8 = 0x6b;
 
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// A connection on which somebody is logged in.
-pub(crate) struct Bolt(TcpStream);
+pub(crate) struct Bolt(Box<dyn Stream>);
+
+/// A client that trusts this CA alone.
+fn trusting(ca: &Authority) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_slice(ca.pem.as_bytes()).unwrap();
+    roots.add(certificate).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
 
 impl Bolt {
     /// Connects and logs in; `None` when the server refuses the token.
     pub(crate) async fn log_in(uri: &str, token: &str) -> Option<Self> {
         let host = uri.strip_prefix("bolt://").unwrap();
-        let mut bolt = Self(TcpStream::connect(host).await.unwrap());
+        Self::over(TcpStream::connect(host).await.unwrap(), token).await
+    }
+
+    /// The same over TLS, as `localhost`; `None` also when there is no TLS.
+    pub(crate) async fn log_in_over_tls(uri: &str, token: &str, ca: &Authority) -> Option<Self> {
+        let host = uri.strip_prefix("bolt://").unwrap();
+        let connector = TlsConnector::from(trusting(ca));
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TcpStream::connect(host).await.unwrap();
+        Self::over(connector.connect(name, stream).await.ok()?, token).await
+    }
+
+    async fn over(stream: impl Stream + 'static, token: &str) -> Option<Self> {
+        let mut bolt = Self(Box::new(stream));
         bolt.0
             .write_all(&[
                 0x60, 0x60, 0xb0, 0x17, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -26,7 +61,7 @@ impl Bolt {
             .await
             .unwrap();
         let mut agreed = [0; 4];
-        bolt.0.read_exact(&mut agreed).await.unwrap();
+        bolt.0.read_exact(&mut agreed).await.ok()?;
         assert_eq!(agreed, [0, 0, 4, 5]);
         let agent = [text("product"), text("test/1.0")].concat();
         let hello = [

@@ -4,6 +4,9 @@
 //! own (`src/`), and follows the settings that Neo4j documents.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[allow(dead_code, reason = "shared with the tests of the operator")]
+#[path = "../operator/front.rs"]
+mod front;
 #[allow(
     dead_code,
     unused_imports,

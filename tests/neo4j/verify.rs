@@ -9,6 +9,8 @@ use neo4j_okta_operator::neo4j::{Format, Provider, render};
 use serde_json::json;
 use testbed::neo4j::{Edition, available};
 
+use crate::bolt::Bolt;
+use crate::front::{Authority, Front};
 use crate::harness::{World, condition, message, until};
 use crate::server::{issuer, mapped, neo4j, start, world};
 
@@ -158,4 +160,57 @@ async fn what_is_wrong_at_the_server_is_named_and_the_token_stays() {
     })
     .await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_with_a_ca_of_ones_own() {
+    if !available() {
+        return;
+    }
+    let world = world(mapped()).await;
+    world.account("etl", json!({})).await;
+    world.ready("etl").await;
+    let ca = Authority::new("graph");
+    let (certificate, key) = ca.certifies("localhost");
+    let folder = testbed::Folder::new().unwrap();
+    folder.write("public.crt", &certificate.pem()).unwrap();
+    folder.write("private.key", &key.serialize_pem()).unwrap();
+    let conf = render(
+        Format::Conf,
+        &[Provider::new(&issuer(&world).await).unwrap()],
+    );
+    let tls = format!(
+        "{}\nserver.bolt.tls_level=REQUIRED\ndbms.ssl.policy.bolt.enabled=true\ndbms.ssl.policy.bolt.base_directory={}\n",
+        conf.unwrap(),
+        folder.path().display()
+    );
+    let neo4j = start(Edition::Oidc, &tls).await;
+
+    // Bolt: with TLS alone, and then as without.
+    let token = world.token("etl").await;
+    let mut over = Bolt::log_in_over_tls(&neo4j.bolt(), &token, &ca).await;
+    assert!(over.as_mut().expect("let in").lives().await);
+    let another = Authority::new("another");
+    for refused in [
+        Bolt::log_in_over_tls(&neo4j.bolt(), &token, &another).await,
+        Bolt::log_in_over_tls(&neo4j.bolt(), "no.token.this", &ca).await,
+        Bolt::log_in(&neo4j.bolt(), &token).await,
+    ] {
+        assert!(refused.is_none());
+    }
+
+    // The Query API.
+    let mut front = Front::new(&ca).await;
+    let http = neo4j.http();
+    front.to(http.strip_prefix("http://").unwrap().parse().unwrap());
+    world.verifies(&[&front.url()], "OnChange").await;
+    world.pass(Duration::from_secs(301));
+    let said = world.says_of_neo4j("etl", false, "Neo4jUnreachable").await;
+    assert!(said.contains("spec.caBundle"), "{said}");
+    let mut change = mapped();
+    change["caBundle"] = json!(ca.pem);
+    change["neo4j"]["verify"] = json!("OnChange");
+    change["neo4j"]["queryApiUrls"] = json!([front.url()]);
+    world.issuer(change).await;
+    world.says_of_neo4j("etl", true, "TokenAccepted").await;
 }
