@@ -125,13 +125,14 @@ reasons! {
     Neo4jUnreachable,
     /// The server knows no OIDC provider: it refuses all bearer tokens.
     ProviderNotConfigured,
-    /// The server refuses the token, and has never accepted one of the issuer's.
+    /// The server refuses the token, and has accepted none of the issuer's since the
+    /// operator was started, or has refused since what it had accepted.
     RefusedByNeo4j,
     /// The server refuses the token since its signing key is a new one.
     KeysStale,
     /// The server refuses the token, and its clock is off by more than it may be.
     Neo4jClockSkew,
-    /// The server accepts other accounts of the issuer, and refuses this one.
+    /// The server accepted another account of the issuer last, and refuses this one.
     UserRefused,
     /// Neo4j takes another claim than `sub` for the name of the user.
     UserDiffers,

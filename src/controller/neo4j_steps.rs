@@ -9,22 +9,19 @@ use std::time::Duration;
 use futures::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::context::Context;
 use super::kubernetes::fingerprint;
 use super::step::{Run, StepError};
 use crate::api::names as n;
-use crate::neo4j::login::{Login, Seen, Trouble};
-use crate::neo4j::query_api::{QueryApi, Reply};
+use crate::neo4j::login::{Accepted, Login, Seen, Trouble};
+use crate::neo4j::query_api::QueryApi;
 use crate::plan::observed::Observed;
 use crate::plan::schedule;
 use crate::plan::step::{Effect, Step};
 use crate::sync::lock;
 
-const WHO: &str = "SHOW CURRENT USER YIELD user, roles";
-const WHOSE: &str = "SHOW TRANSACTIONS YIELD username, currentQuery";
 /// A server that did not answer is not asked again before this has passed.
 const AWAY: Duration = Duration::from_secs(15);
 /// Logins at once, of all accounts.
@@ -39,8 +36,7 @@ pub(super) struct Servers {
 
 #[derive(Clone, Debug, Default)]
 struct Server {
-    /// The key (`kid`) of the last token that it accepted.
-    accepted_key: Option<String>,
+    accepted: Option<Accepted>,
     /// Until when it is left alone, and why.
     away: Option<(Timestamp, String)>,
 }
@@ -123,9 +119,9 @@ impl Run<'_> {
                     base: url,
                     token,
                 };
-                let (seen, date) = who(&api, user).await;
+                let (seen, date) = api.who(user).await;
                 let ahead = date.map(|date| date.duration_since(ctx.now()));
-                learn(ctx, place, &seen, key);
+                learn(ctx, place, &seen, (user, key));
                 (seen, ahead)
             }
         };
@@ -133,37 +129,23 @@ impl Run<'_> {
             server: url.to_owned(),
             seen,
             ahead,
-            accepted_key: known.accepted_key,
+            accepted: known.accepted,
         }
     }
 }
 
-/// Who is logged in, from what the server offers: Neo4j's community edition knows
-/// no current user whom only a token knows, but whose transaction it is.
-async fn who(api: &QueryApi<'_>, user: &str) -> (Result<Seen, Trouble>, Option<Timestamp>) {
-    let none = json!({});
-    let Reply { rows, date } = api.run(WHO, &none).await;
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(trouble) => return (Err(trouble), date),
-    };
-    if let Some(seen) = Seen::current_user(&rows) {
-        return (Ok(seen), date);
-    }
-    // Logged in is who came so far, whatever this tells.
-    let rows = api.run(WHOSE, &none).await.rows.unwrap_or_default();
-    (Ok(Seen::transaction(&rows, WHOSE, user)), date)
-}
-
-fn learn(ctx: &Context, place: (String, String), seen: &Result<Seen, Trouble>, key: Option<&str>) {
+fn learn(
+    ctx: &Context,
+    place: (String, String),
+    seen: &Result<Seen, Trouble>,
+    (user, key): (&str, Option<&str>),
+) {
     let mut known = lock(&ctx.servers.known);
     let server = known.entry(place).or_default();
     server.away = None;
+    server.accepted = Accepted::after(server.accepted.take(), seen, user, key);
     let outcome = match seen {
-        Ok(_) | Err(Trouble::Forbidden(_) | Trouble::Failed(_)) => {
-            server.accepted_key = key.map(str::to_owned);
-            "accepted"
-        }
+        Ok(_) | Err(Trouble::Forbidden(_) | Trouble::Failed(_)) => "accepted",
         Err(Trouble::Refused(_)) => "refused",
         Err(Trouble::Unreachable(why)) => {
             server.away = Some((schedule::after(ctx.now(), AWAY), why.clone()));

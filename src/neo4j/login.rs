@@ -37,9 +37,42 @@ pub struct Login {
     pub seen: Result<Seen, Trouble>,
     /// How far its clock is ahead of ours, if it tells.
     pub ahead: Option<SignedDuration>,
-    /// The key (`kid`) of the last token of this issuer, of whichever account,
-    /// that it accepted while the operator runs.
-    pub accepted_key: Option<String>,
+    /// What it had accepted before.
+    pub accepted: Option<Accepted>,
+}
+
+/// The last token of an issuer that a server accepted while the operator runs, and
+/// has not refused since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Whose.
+    pub user: String,
+    /// The key (`kid`) that signed it.
+    pub key: String,
+}
+
+impl Accepted {
+    /// What holds after a server was asked to let in `user` with a token signed by
+    /// `key`.
+    #[must_use]
+    pub fn after(
+        before: Option<Self>,
+        seen: &Result<Seen, Trouble>,
+        user: &str,
+        key: Option<&str>,
+    ) -> Option<Self> {
+        match (seen, key) {
+            (Ok(_) | Err(Trouble::Forbidden(_) | Trouble::Failed(_)), Some(key)) => Some(Self {
+                user: user.to_owned(),
+                key: key.to_owned(),
+            }),
+            // Something has changed there, for this account or for all.
+            (Err(Trouble::Refused(_)), Some(key)) => {
+                before.filter(|accepted| accepted.user != user || accepted.key != key)
+            }
+            _ => before,
+        }
+    }
 }
 
 /// What a server says of whoever is logged in.
@@ -243,25 +276,25 @@ fn refused(
             );
         }
     }
-    match (&login.accepted_key, expected.key) {
-        (Some(before), Some(key)) if before != key => (
+    match (&login.accepted, expected.key) {
+        (Some(Accepted { key: before, .. }), Some(key)) if before != key => (
             Reason::KeysStale,
             format!(
                 "{said}: it is signed with key {key}, and the last one accepted there was signed with {before}; Okta has changed its signing key and Neo4j has not read it: see that Neo4j reaches {}/v1/keys, or restart it",
                 expected.issuer
             ),
         ),
-        (Some(_), _) => (
+        (Some(Accepted { user, .. }), _) if user != expected.user => (
             Reason::UserRefused,
             format!(
-                "{said}, and accepts other accounts of this issuer; with dbms.security.require_local_user=true each needs: CREATE USER `{}` SET AUTH 'oidc-{provider}' {{SET ID '{}'}}",
+                "{said}, and accepted that of {user} before; with dbms.security.require_local_user=true each needs: CREATE USER `{}` SET AUTH 'oidc-{provider}' {{SET ID '{}'}}",
                 expected.user, expected.user
             ),
         ),
-        (None, _) => (
+        _ => (
             Reason::RefusedByNeo4j,
             format!(
-                "{said}, and has accepted none of this issuer yet; compare dbms.security.oidc.{provider}.audience={} and well_known_discovery_uri={}/.well-known/openid-configuration, see that Neo4j reaches the latter and that oidc-{provider} is among dbms.security.authentication_providers; its security.log says more",
+                "{said}; compare dbms.security.oidc.{provider}.audience={} and well_known_discovery_uri={}/.well-known/openid-configuration, see that Neo4j reaches the latter and that oidc-{provider} is among dbms.security.authentication_providers; its security.log says more",
                 expected.audience, expected.issuer
             ),
         ),

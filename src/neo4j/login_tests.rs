@@ -27,7 +27,14 @@ fn login(seen: Result<Seen, Trouble>) -> Login {
         server: "https://graph:7473".into(),
         seen,
         ahead: Some(SignedDuration::ZERO),
-        accepted_key: None,
+        accepted: None,
+    }
+}
+
+fn accepted(user: &str, key: &str) -> Accepted {
+    Accepted {
+        user: user.to_owned(),
+        key: key.to_owned(),
     }
 }
 
@@ -122,13 +129,33 @@ fn a_refusal_is_told_by_what_is_known_of_it() {
         ..refused("no")
     };
     assert_eq!(reason(late), Reason::Neo4jClockSkew);
-    let known = |key: &str| Login {
-        accepted_key: Some(key.to_owned()),
+    let known = |user: &str, key: &str| Login {
+        accepted: Some(accepted(user, key)),
         ..refused("no")
     };
-    assert_eq!(reason(known("k1")), Reason::KeysStale);
-    assert_eq!(reason(known("k2")), Reason::UserRefused);
+    assert_eq!(reason(known(USER, "k1")), Reason::KeysStale);
+    assert_eq!(reason(known("another", "k1")), Reason::KeysStale);
+    assert_eq!(reason(known("another", "k2")), Reason::UserRefused);
+    assert_eq!(reason(known(USER, "k2")), Reason::RefusedByNeo4j);
     assert_eq!(reason(refused("no")), Reason::RefusedByNeo4j);
+}
+
+#[test]
+fn what_a_server_refuses_that_it_had_accepted_says_nothing_of_others() {
+    let no = || Err(Trouble::Refused("no".into()));
+    let away = || Err(Trouble::Unreachable("no answer".into()));
+    let after = |before: &Option<Accepted>, seen, user: &str, key: &str| {
+        Accepted::after(before.clone(), &seen, user, Some(key))
+    };
+    let first = after(&None, told("a", None), "a", "k1");
+    assert_eq!(first, Some(accepted("a", "k1")));
+    // One account alone, a new key, and a server that is away: it still holds.
+    assert_eq!(after(&first, no(), "b", "k1"), first);
+    assert_eq!(after(&first, no(), "a", "k2"), first);
+    assert_eq!(after(&first, away(), "a", "k1"), first);
+    assert_eq!(after(&first, no(), "a", "k1"), None);
+    let next = after(&first, told("b", None), "b", "k2");
+    assert_eq!(next, Some(accepted("b", "k2")));
 }
 
 #[test]

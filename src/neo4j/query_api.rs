@@ -1,8 +1,8 @@
 //! Neo4j's Query API: one statement, one answer.
 //!
 //! Needs the base URL of a server's HTTP interface and a bearer token, which goes
-//! there as it is (neo4j.com/docs/query-api). It refuses redirects, answers over a
-//! megabyte, and to repeat what a server says if that holds the token.
+//! there as it is (neo4j.com/docs/query-api). It refuses redirects, answers over
+//! 8 MiB, and to repeat what a server says if that holds the token.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::login::Trouble;
+use super::login::{Seen, Trouble};
 use crate::okta::connect;
 use crate::okta::root_cause;
 
@@ -20,6 +20,8 @@ use crate::okta::root_cause;
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 /// A server lists each of its connections in a hundred bytes or so.
 const LARGEST: usize = 8 << 20;
+const WHO: &str = "SHOW CURRENT USER YIELD user, roles";
+const WHOSE: &str = "SHOW TRANSACTIONS YIELD username, currentQuery";
 const LONGEST_WORDS: usize = 200;
 
 /// One server, and as whom to log in there.
@@ -49,6 +51,24 @@ impl QueryApi<'_> {
             Ok(reply) => reply,
             Err(_) => Reply::unreachable(format!("no answer within {} s", TIMEOUT.as_secs())),
         }
+    }
+
+    /// Who is logged in, from what the server offers, and its clock: Neo4j's
+    /// community edition knows no current user whom only a token knows, but it knows
+    /// whose transaction is whose. `expected` is who it should be.
+    pub async fn who(&self, expected: &str) -> (Result<Seen, Trouble>, Option<Timestamp>) {
+        let none = json!({});
+        let Reply { rows, date } = self.run(WHO, &none).await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(trouble) => return (Err(trouble), date),
+        };
+        if let Some(seen) = Seen::current_user(&rows) {
+            return (Ok(seen), date);
+        }
+        // Logged in is who came so far, whatever this tells.
+        let rows = self.run(WHOSE, &none).await.rows.unwrap_or_default();
+        (Ok(Seen::transaction(&rows, WHOSE, expected)), date)
     }
 
     async fn ask(&self, statement: &str, parameters: &Value) -> Reply {

@@ -128,7 +128,7 @@ impl Model {
                         })
                     },
                     ahead: None,
-                    accepted_key: None,
+                    accepted: None,
                 }],
             },
             Step::EndSessions(ending) => {
