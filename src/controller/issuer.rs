@@ -318,15 +318,6 @@ async fn write_status(
     if object.status.as_ref() == Some(&status) || ctx.settings.fence.pass().is_err() {
         return Ok(());
     }
-    let ready = |s: Option<&crate::api::OktaIssuerStatus>| {
-        s.and_then(|s| {
-            s.conditions
-                .iter()
-                .find(|c| c.type_ == crate::api::conditions::READY)
-        })
-        .map(|c| (c.status.clone(), c.reason.clone()))
-    };
-    let turned = ready(object.status.as_ref()) != ready(Some(&status));
     let api: Api<OktaIssuer> = Api::all(ctx.client.clone());
     let mut next = object.clone();
     next.status = Some(status.clone());
@@ -343,10 +334,11 @@ async fn write_status(
         }
         Err(error) => return Err(error.into()),
     }
-    if turned && let Some((good, reason, message)) = status.headline() {
+    for (condition, good, reason, message) in status.news(object.status.as_ref()) {
         tracing::info!(
             issuer = object.name_any(),
-            ready = good,
+            condition,
+            status = good,
             reason = reason.as_str(),
             message,
             "issuer turned"

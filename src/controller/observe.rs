@@ -103,11 +103,18 @@ pub(super) fn desired(
         }
     }
     let desired = Desired::new(object, facts.clone(), permission);
-    if ctx.settings.serves(&account.namespace) {
+    if ctx.settings.serves(&account.namespace) || ends_them(ctx, object, &runtime.spec) {
         desired
     } else {
         desired.not_watched()
     }
+}
+
+/// The operator's own, named by the issuer itself as the one that ends sessions.
+fn ends_them(ctx: &Context, object: &Neo4jServiceAccount, spec: &OktaIssuerSpec) -> bool {
+    let namespace = object.namespace().unwrap_or_default();
+    let own = ends_sessions(&spec.neo4j, &ctx.settings.namespace);
+    own.is_some_and(|own| own.namespace == namespace && own.name == object.name_any())
 }
 
 fn permission(
@@ -117,12 +124,10 @@ fn permission(
     spec: &OktaIssuerSpec,
     position: usize,
 ) -> Result<(), Denied> {
-    let name = object.namespace().unwrap_or_default();
-    // The operator's own, named by the issuer itself.
-    let own = ends_sessions(&spec.neo4j, &ctx.settings.namespace);
-    if own.is_some_and(|own| own.namespace == name && own.name == object.name_any()) {
+    if ends_them(ctx, object, spec) {
         return Ok(());
     }
+    let name = object.namespace().unwrap_or_default();
     let namespace = ctx.stores.namespaces.get(&ObjectRef::new(&name));
     let labels = namespace
         .as_ref()

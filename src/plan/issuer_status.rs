@@ -154,24 +154,6 @@ impl Findings {
     }
 }
 
-impl Status {
-    /// Why the issuer is not ready, if it is not.
-    #[must_use]
-    pub fn problem(&self) -> Option<(Reason, String)> {
-        self.headline()
-            .filter(|(good, ..)| !good)
-            .map(|(_, reason, message)| (reason, message))
-    }
-
-    /// The Ready condition.
-    #[must_use]
-    pub fn headline(&self) -> Option<(bool, Reason, String)> {
-        let ready = self.conditions.iter().find(|c| c.type_ == READY)?;
-        let reason = Reason::ALL.iter().find(|r| r.as_str() == ready.reason)?;
-        Some((ready.status == "True", *reason, ready.message.clone()))
-    }
-}
-
 type Verdict = Result<(Reason, String), (Reason, String)>;
 
 /// The status after a look.

@@ -21,6 +21,7 @@ pub mod fuzz;
 pub mod identity;
 mod instructed;
 pub mod issuer;
+pub mod issuer_news;
 pub mod issuer_status;
 pub mod lane;
 mod live;

@@ -19,7 +19,8 @@ use crate::neo4j::login::{Expected, Login, Verdict, judge};
 const RETRY: Duration = Duration::from_secs(30);
 /// … up to this.
 const RETRY_CAP: Duration = Duration::from_secs(600);
-/// After a start, tries that no new token asks for are spread over this time.
+/// After a start, or when it is asked for anew, tries that no new token asks for are
+/// spread over this time.
 const SPREAD: Duration = Duration::from_secs(300);
 
 /// What is known of an account at Neo4j.
@@ -54,7 +55,7 @@ impl Verification {
         facts: Option<&TokenFacts>,
         now: Timestamp,
     ) -> Self {
-        let Some(facts) = facts.filter(|_| self == Self::default()) else {
+        let Some(facts) = facts.filter(|_| asked(d) && self == Self::default()) else {
             return self;
         };
         let mut conditions = status.conditions.iter();
@@ -114,22 +115,21 @@ pub(super) fn due(d: &Desired, o: &Observed, now: Timestamp) -> Option<Timestamp
 /// The published token, if it is one to be tried: with the groups that it shall
 /// have.
 fn facts(d: &Desired, o: &Observed) -> Option<TokenFacts> {
-    let asked = d.issuer.neo4j.verify != Verify::Never && !d.issuer.neo4j.query_api_urls.is_empty();
-    let facts = asked.then(|| o.token_facts()).flatten()?;
+    let facts = asked(d).then(|| o.token_facts()).flatten()?;
     (facts.groups == d.groups).then_some(facts)
+}
+
+fn asked(d: &Desired) -> bool {
+    let neo4j = &d.issuer.neo4j;
+    neo4j.verify != Verify::Never && !neo4j.query_api_urls.is_empty()
 }
 
 /// Everything that a verdict depends on besides the token itself.
 fn basis(d: &Desired, facts: &TokenFacts) -> u64 {
     let issuer = &d.issuer;
     let mut hasher = DefaultHasher::new();
-    (
-        &facts.client_id,
-        &facts.groups,
-        &issuer.issuer,
-        &issuer.audience,
-    )
-        .hash(&mut hasher);
+    (&facts.client_id, &facts.groups).hash(&mut hasher);
+    (&issuer.issuer, &issuer.audience, issuer.trust).hash(&mut hasher);
     format!("{:?}", issuer.neo4j).hash(&mut hasher);
     hasher.finish()
 }

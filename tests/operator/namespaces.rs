@@ -96,10 +96,15 @@ async fn bind(world: &World, namespace: &str, role: &str, name: &str) {
 async fn with_rights_in_named_namespaces_only_these_are_served_and_the_others_are_told() {
     let world = World::without_operator().await;
     let other = world.cluster.namespace("elsewhere").await;
+    // A Neo4j that is away holds nothing up.
     world
-        .issuer(json!({ "allow": [
-            { "namespaces": [world.namespace, other], "groups": ["neo4j_*"] },
-        ] }))
+        .issuer(json!({
+            "allow": [{ "namespaces": [world.namespace, other], "groups": ["neo4j_*"] }],
+            "neo4j": {
+                "endSessions": true, "endSessionsAs": "sessions",
+                "queryApiUrls": ["http://127.0.0.1:9"],
+            },
+        }))
         .await;
     let everywhere = world.operator(None).await;
     world.account("etl", json!({})).await;
@@ -144,6 +149,20 @@ async fn with_rights_in_named_namespaces_only_these_are_served_and_the_others_ar
     assert!(message(&far, "Ready").contains("--watch-namespaces"));
     let status = far.status.clone().unwrap();
     assert!(status.app_id.is_some(), "what is at Okta is not forgotten");
+    // Nobody but the issuer has to name the account that it ends sessions as.
+    let own = Api::<Neo4jServiceAccount>::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
+    let account = json!({
+        "apiVersion": "neo4j-okta.dev/v1alpha1", "kind": "Neo4jServiceAccount",
+        "metadata": { "name": "sessions", "namespace": OPERATOR_NAMESPACE },
+        "spec": { "groups": ["neo4j_admin"] },
+    });
+    apply(&own, "sessions", &account).await;
+    until("the administrator is ready", async || {
+        let own = own.get("sessions").await.unwrap();
+        let token = own.status.as_ref().and_then(|s| s.token.as_ref());
+        token.map(|_| ()).ok_or(own.status)
+    })
+    .await;
     let apps = world.okta.admin().apps();
     assert!(apps.iter().all(|app| app["status"] == "ACTIVE"), "{apps:?}");
 
@@ -160,6 +179,6 @@ async fn with_rights_in_named_namespaces_only_these_are_served_and_the_others_ar
         }
     })
     .await;
-    assert_eq!(world.okta.admin().apps().len(), 1, "its app is deleted");
+    assert_eq!(world.okta.admin().apps().len(), 2, "its app is deleted");
     operator.stop().await;
 }
