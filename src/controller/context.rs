@@ -10,12 +10,12 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::core::PartialObjectMeta;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::drift::Logs;
+use super::events::Events;
 use super::neo4j_steps::Servers;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
@@ -120,7 +120,7 @@ pub(super) struct Context {
     pub(super) issuers: Issuers,
     /// Rate limits, one set per org.
     pub(super) orgs: Orgs,
-    pub(super) recorder: Recorder,
+    pub(super) events: Events,
     pub(super) backoff: Backoff,
     pub(super) issuer_backoff: Backoff,
     pub(super) population: Population,
@@ -167,7 +167,7 @@ impl Context {
         installation: String,
         stores: Stores,
         filled: watch::Receiver<bool>,
-        recorder: Recorder,
+        events: Events,
     ) -> Self {
         Self {
             client,
@@ -177,7 +177,7 @@ impl Context {
             filled,
             issuers: Issuers::default(),
             orgs: Orgs::default(),
-            recorder,
+            events,
             backoff: Backoff::default(),
             issuer_backoff: Backoff::default(),
             population: Population::default(),

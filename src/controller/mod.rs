@@ -6,6 +6,7 @@ mod administrator;
 mod backoff;
 mod context;
 mod drift;
+mod events;
 mod finalizer;
 mod issuer;
 mod kubernetes;
@@ -36,7 +37,7 @@ use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Controller};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, predicates};
@@ -53,6 +54,7 @@ pub(crate) use surroundings::{Part as SurroundingsRound, part as look_around};
 pub(crate) use vault::{Held, live_credentials};
 
 use context::{Context, Stores};
+use events::Events;
 use secrets::Secrets;
 
 use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
@@ -152,10 +154,16 @@ async fn run(
 ) {
     let (secrets, owned) = Secrets::watch(&client, &settings.watched());
     let (namespaces, namespaces_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
-    let accounts = Controller::new(Api::<Neo4jServiceAccount>::all(client.clone()), config());
+    let (account_store, accounts_writer) = reflector::store::<Neo4jServiceAccount>();
+    let applied = watcher(Api::<Neo4jServiceAccount>::all(client.clone()), config())
+        // Larger than all the rest of an account, and nobody reads it.
+        .modify(|account| account.metadata.managed_fields = None)
+        .reflect(accounts_writer)
+        .applied_objects();
+    let accounts = Controller::for_stream(applied, account_store.clone());
     let issuers = Controller::new(Api::<OktaIssuer>::all(client.clone()), config());
     let stores = Stores {
-        accounts: accounts.store(),
+        accounts: account_store.clone(),
         issuers: issuers.store(),
         secrets,
         namespaces,
@@ -164,7 +172,7 @@ async fn run(
         controller: n::OPERATOR.to_owned(),
         instance: Some(settings.instance.clone()),
     };
-    let recorder = Recorder::new(client.clone(), reporter);
+    let events = Events::new(client.clone(), reporter);
     let metrics = settings.metrics.clone();
     let ctx = Arc::new(Context::new(
         client.clone(),
@@ -172,10 +180,9 @@ async fn run(
         installation,
         stores.clone(),
         ready_tx.subscribe(),
-        recorder,
+        events,
     ));
 
-    let account_store = stores.accounts.clone();
     let labelled = watcher(
         Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
         config(),

@@ -29,7 +29,7 @@ async fn publish<K: Resource<DynamicType = ()>>(
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    if let Err(error) = ctx.recorder.publish(&event, &object.object_ref(&())).await {
+    if let Err(error) = ctx.events.publish(&event, &object.object_ref(&())).await {
         tracing::debug!(%error, "an event could not be written");
     }
 }

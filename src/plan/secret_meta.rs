@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    FieldsV1, ManagedFieldsEntry, ObjectMeta, OwnerReference,
+    ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::core::PartialObjectMeta;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::names as n;
 
@@ -131,16 +131,12 @@ pub fn classify_private(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
 /// Reads what is needed from the metadata of a Secret of ours.
 #[must_use]
 pub fn read(meta: &ObjectMeta) -> Meta {
-    let annotations = meta.annotations.clone().unwrap_or_default();
     Meta {
         version: meta.resource_version.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         labels: meta.labels.clone().unwrap_or_default(),
-        touched: touched(
-            meta.managed_fields.as_deref().unwrap_or_default(),
-            &annotations,
-        ),
-        annotations,
+        annotations: meta.annotations.clone().unwrap_or_default(),
+        touched: judged(meta),
         finalizers: meta.finalizers.clone().unwrap_or_default(),
         owners: meta.owner_references.clone().unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
@@ -148,40 +144,30 @@ pub fn read(meta: &ObjectMeta) -> Meta {
 }
 
 /// Keeps of a watched Secret only what [`classify`] reads: with ten thousand of
-/// them each field counts.
+/// them each field counts, and of managedFields only what they say is kept.
 pub fn prune(secret: &mut PartialObjectMeta<Secret>) {
     let meta = &mut secret.metadata;
-    let entries = meta.managed_fields.take().unwrap_or_default();
-    meta.managed_fields = Some(
-        entries
-            .into_iter()
-            .filter_map(|entry| {
-                let fields = entry.fields_v1.as_ref()?;
-                let data = owned(&fields.0, &["f:data"], |_| true);
-                let notes = owned(&fields.0, &["f:metadata", "f:annotations"], is_ours);
-                (!data.is_empty() || !notes.is_empty()).then(|| ManagedFieldsEntry {
-                    manager: entry.manager,
-                    time: entry.time,
-                    fields_v1: Some(FieldsV1(json!({
-                        "f:data": as_fields(&data),
-                        "f:metadata": { "f:annotations": as_fields(&notes) },
-                    }))),
-                    ..ManagedFieldsEntry::default()
-                })
-            })
-            .collect(),
-    );
+    let verdict = judged(meta).map(|who| ManagedFieldsEntry {
+        manager: Some(who),
+        ..ManagedFieldsEntry::default()
+    });
+    meta.managed_fields = Some(verdict.into_iter().collect());
     meta.creation_timestamp = None;
     meta.generate_name = None;
     meta.self_link = None;
 }
 
-fn as_fields(keys: &BTreeSet<String>) -> Value {
-    Value::Object(
-        keys.iter()
-            .map(|key| (format!("f:{key}"), json!({})))
-            .collect::<Map<_, _>>(),
-    )
+/// Who changed what is ours, from managedFields or what [`prune`] left of them:
+/// nothing, or an entry without fields. The API server sends neither.
+fn judged(meta: &ObjectMeta) -> Option<String> {
+    match meta.managed_fields.as_deref() {
+        Some([]) => None,
+        Some([verdict]) if verdict.fields_v1.is_none() => verdict.manager.clone(),
+        entries => touched(
+            entries.unwrap_or_default(),
+            meta.annotations.as_ref().unwrap_or(&BTreeMap::new()),
+        ),
+    }
 }
 
 fn owned(fields: &Value, path: &[&str], filter: impl Fn(&str) -> bool) -> BTreeSet<String> {
