@@ -20,6 +20,7 @@ use crate::neo4j::query_api::QueryApi;
 use crate::plan::observed::Observed;
 use crate::plan::schedule;
 use crate::plan::step::{Effect, Step};
+use crate::plan::verification::settings;
 use crate::sync::lock;
 
 /// A server that did not answer is not asked again before this has passed.
@@ -30,9 +31,13 @@ const AT_ONCE: usize = 16;
 /// What is known of the servers of all issuers.
 #[derive(Debug)]
 pub(super) struct Servers {
-    known: Mutex<HashMap<(String, String), Server>>,
+    known: Mutex<HashMap<Place, Server>>,
     turns: Semaphore,
 }
+
+/// Issuer, URL, and how the issuer describes its Neo4j: what a server said before
+/// that was changed does not hold any more.
+type Place = (String, String, u64);
 
 #[derive(Clone, Debug, Default)]
 struct Server {
@@ -53,7 +58,7 @@ impl Default for Servers {
 impl Servers {
     /// Forgets what an issuer's servers said.
     pub(super) fn forget(&self, issuer: &str) {
-        lock(&self.known).retain(|(of, _), _| of != issuer);
+        lock(&self.known).retain(|(of, ..), _| of != issuer);
     }
 }
 
@@ -106,7 +111,8 @@ impl Run<'_> {
 
     async fn login(&self, url: &str, token: &SecretString, key: Option<&str>, user: &str) -> Login {
         let ctx = self.ctx;
-        let place = (self.desired.issuer.name.clone(), url.to_owned());
+        let issuer = &self.desired.issuer;
+        let place = (issuer.name.clone(), url.to_owned(), settings(issuer));
         // Fails only when the semaphore is closed, which it never is.
         let _turn = ctx.servers.turns.acquire().await;
         let known = lock(&ctx.servers.known).get(&place).cloned();
@@ -136,7 +142,7 @@ impl Run<'_> {
 
 fn learn(
     ctx: &Context,
-    place: (String, String),
+    place: Place,
     seen: &Result<Seen, Trouble>,
     (user, key): (&str, Option<&str>),
 ) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::desired::Desired;
+use super::desired::{Desired, IssuerFacts};
 use super::observed::{Observed, TokenFacts};
 use super::schedule::{after, fraction};
 use super::step::{Next, Step};
@@ -126,9 +126,15 @@ fn asked(d: &Desired) -> bool {
 
 /// Everything that a verdict depends on besides the token itself.
 fn basis(d: &Desired, facts: &TokenFacts) -> u64 {
-    let issuer = &d.issuer;
     let mut hasher = DefaultHasher::new();
-    (&facts.client_id, &facts.groups).hash(&mut hasher);
+    (&facts.client_id, &facts.groups, settings(&d.issuer)).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Tells one description of the issuer's Neo4j, and of what it trusts, from another.
+#[must_use]
+pub fn settings(issuer: &IssuerFacts) -> u64 {
+    let mut hasher = DefaultHasher::new();
     (&issuer.issuer, &issuer.audience, issuer.trust).hash(&mut hasher);
     format!("{:?}", issuer.neo4j).hash(&mut hasher);
     hasher.finish()

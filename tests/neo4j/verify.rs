@@ -58,6 +58,7 @@ async fn a_token_is_tried_with_the_server_that_was_configured_from_its_issuer() 
 
     world.verifies(&[&url], "EveryRefresh").await;
     // A token that is out already is tried within minutes.
+    world.says_of_neo4j("etl", false, "NotVerified").await;
     world.pass(Duration::from_secs(301));
     let said = world.says_of_neo4j("etl", true, "TokenAccepted").await;
     // A server with the realm alone tells no roles.
@@ -204,6 +205,7 @@ async fn over_tls_with_a_ca_of_ones_own() {
     let http = neo4j.http();
     front.to(http.strip_prefix("http://").unwrap().parse().unwrap());
     world.verifies(&[&front.url()], "OnChange").await;
+    world.says_of_neo4j("etl", false, "NotVerified").await;
     world.pass(Duration::from_secs(301));
     let said = world.says_of_neo4j("etl", false, "Neo4jUnreachable").await;
     assert!(said.contains("spec.caBundle"), "{said}");
