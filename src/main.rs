@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::header::{HeaderValue, USER_AGENT};
 use futures::FutureExt;
+use kube::client::ClientBuilder;
 use neo4j_okta_operator::admin::Admin;
 use neo4j_okta_operator::api::names as n;
 use neo4j_okta_operator::cli::{self, Command, Run};
@@ -20,9 +21,13 @@ use neo4j_okta_operator::telemetry::{self, environment};
 use neo4j_okta_operator::{api, bootstrap, cluster};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tower::limit::ConcurrencyLimitLayer;
 
 /// The last traces are lost rather than waited for any longer.
 const FLUSH: Duration = Duration::from_secs(3);
+/// At the API server. Each has a connection, with buffers, that stays for minutes;
+/// what a thousand accounts want at once is not served sooner on a thousand.
+const REQUESTS_AT_ONCE: usize = 64;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -159,7 +164,10 @@ async fn operate(arguments: &Run) -> Result<Ended, String> {
 }
 
 fn client(config: kube::Config) -> Result<kube::Client, String> {
-    kube::Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))
+    let builder = ClientBuilder::try_from(config);
+    let builder = builder.map_err(|e| format!("no client for the cluster: {e}"))?;
+    let limit = ConcurrencyLimitLayer::new(REQUESTS_AT_ONCE);
+    Ok(builder.with_layer(&limit).build())
 }
 
 /// Works while it holds the lease. A replica that stands by watches the lease

@@ -112,7 +112,7 @@ async fn inner(
         .is_some_and(|s| s.client_id.is_some());
     let usable = runtime.as_ref().filter(|r| registered || !r.refuted);
     let Some((runtime, facts)) = usable.and_then(|r| Some((r, r.facts.clone()?))) else {
-        return without_issuer(&object, runtime.as_ref(), remembered, ctx).await;
+        return without_issuer(&object, runtime.as_deref(), remembered, ctx).await;
     };
 
     let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches

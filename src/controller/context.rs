@@ -194,7 +194,7 @@ impl Context {
 
     /// An issuer in operation. One that nobody referred to goes without a
     /// reconcile of its own, and serves nobody any more.
-    pub(super) fn issuer(&self, name: &str) -> Option<Runtime> {
+    pub(super) fn issuer(&self, name: &str) -> Option<Arc<Runtime>> {
         let object = self.stores.issuers.get(&ObjectRef::new(name))?;
         let uid = object.metadata.uid.as_deref();
         self.issuers

@@ -100,7 +100,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let Prepared {
         org,
         problem: signed_out,
-    } = signin::prepare(object, before.as_ref(), ctx).await; // I/O
+    } = signin::prepare(object, before.as_deref(), ctx).await; // I/O
     let admissions = before
         .as_ref()
         .map_or_else(|| Arc::new(Admissions::default()), |r| r.admissions.clone());
@@ -154,7 +154,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     let mut findings = match (same, signed_out.clone()) {
         (Some(look), _) => look.findings.clone(),
         (None, Some((reason, message))) => {
-            Findings::signed_out(reason, message, created(object, before.as_ref()))
+            Findings::signed_out(reason, message, created(object, before.as_deref()))
         }
         (None, None) => {
             let identity = Identity {
@@ -162,7 +162,7 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
                 installation: &ctx.installation,
             };
             let seen = Before {
-                created: created(object, before.as_ref()),
+                created: created(object, before.as_deref()),
                 confirmed,
                 known: known.as_ref().map(|k| k.view.as_ref()),
             };

@@ -71,7 +71,9 @@ pub(super) struct Known {
 /// All issuers in operation, by name.
 #[derive(Debug)]
 pub(super) struct Issuers {
-    by_name: RwLock<HashMap<String, Runtime>>,
+    /// Shared: thousands of reconciles hold one at once, and a policy lists thousands
+    /// of clients.
+    by_name: RwLock<HashMap<String, Arc<Runtime>>>,
     /// Turns when accounts should look at their issuer again.
     changed: watch::Sender<u64>,
     /// Turns when an issuer should look at its accounts again.
@@ -89,7 +91,7 @@ impl Default for Issuers {
 }
 
 impl Issuers {
-    pub(super) fn get(&self, name: &str) -> Option<Runtime> {
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Runtime>> {
         self.by_name
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -112,7 +114,7 @@ impl Issuers {
                 && old.problem.is_some() == runtime.problem.is_some()
                 && Arc::ptr_eq(&old.org, &runtime.org)
         });
-        map.insert(name.to_owned(), runtime);
+        map.insert(name.to_owned(), Arc::new(runtime));
         drop(map);
         if !same {
             self.changed.send_modify(|n| *n += 1);
@@ -156,6 +158,7 @@ impl Issuers {
         if runtime.problem.is_some() || runtime.look.until <= doubted {
             return;
         }
+        let runtime = Arc::make_mut(runtime);
         runtime.look.until = doubted;
         runtime.look.known = None;
         drop(map);
