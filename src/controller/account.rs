@@ -90,6 +90,14 @@ async fn inner(
     ctx: &Context,
 ) -> Result<(Action, &'static str), Error> {
     ctx.filled().await;
+    // At a start all accounts wait up there, and what follows is large.
+    Box::pin(look(object, ctx)).await
+}
+
+async fn look(
+    object: Arc<Neo4jServiceAccount>,
+    ctx: &Context,
+) -> Result<(Action, &'static str), Error> {
     let account = account_ref(&object);
     let mut remembered = ctx.remembered(&account.uid);
     let object = newest(object, &remembered);

@@ -131,7 +131,8 @@ pub(super) struct Context {
     /// Neo4j's servers.
     pub(super) servers: Servers,
     pub(super) sessions: Sessions,
-    memories: Mutex<HashMap<String, Remembered>>,
+    /// In boxes: a table has more places than it has entries.
+    memories: Mutex<HashMap<String, Box<Remembered>>>,
     /// The last census of each issuer, good for a few seconds.
     pub(super) censuses: Mutex<HashMap<String, (Timestamp, Census)>>,
 }
@@ -215,11 +216,15 @@ impl Context {
 
     /// Takes what is remembered; one reconcile per account runs at a time.
     pub(super) fn remembered(&self, uid: &str) -> Remembered {
-        lock(&self.memories).get(uid).cloned().unwrap_or_default()
+        let memories = lock(&self.memories);
+        memories
+            .get(uid)
+            .map(|known| known.as_ref().clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn remember(&self, uid: &str, what: Remembered) {
-        lock(&self.memories).insert(uid.to_owned(), what);
+        lock(&self.memories).insert(uid.to_owned(), Box::new(what));
     }
 
     /// The clock jumped: instants that were noted before hold no more.

@@ -1,7 +1,7 @@
 //! What is measured, each with what it needs: a settled account, a queue of some
 //! length, a token. The account is the one of the simulation in `tests/budget`.
 
-#[allow(dead_code, reason = "shared with the simulation")]
+#[allow(dead_code, clippy::unwrap_used, reason = "shared with the simulation")]
 #[path = "../../../budget/account.rs"]
 mod account;
 
