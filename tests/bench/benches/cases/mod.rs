@@ -35,7 +35,14 @@ pub(crate) struct Settled {
 impl Settled {
     pub(crate) fn new() -> Self {
         let now = at(60_000);
-        let account = Account::existing(1, "payments", at(0));
+        let mut account = Account::existing(1, "payments", at(0));
+        // The operator has just started, and convinces itself once.
+        while let Next::Do(step) = plan::next(&account.desired, &account.observed, now) {
+            let effect = account.carry_out(&step, now);
+            let observed = account.observed.clone();
+            account.observed = observed.absorb(&account.desired, effect, now);
+            account.holds(&step);
+        }
         let Account {
             desired, observed, ..
         } = &account;

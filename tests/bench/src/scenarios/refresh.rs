@@ -6,7 +6,7 @@
 //! its plan, in real time. Where that takes too long, all are asked to renew at
 //! once instead; the title says so, and there is no plan to be late against.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kube::api::{Patch, PatchParams};
@@ -16,6 +16,7 @@ use super::patience;
 use crate::cli::Scale;
 use crate::clock;
 use crate::figures::Measured;
+use crate::observer::Key;
 use crate::world::{World, issuers};
 
 /// The measurement begins so long before the first refresh.
@@ -39,12 +40,12 @@ async fn planned(world: &mut World, minutes: u64) -> Result<Measured> {
     let wait = Duration::try_from(first.duration_since(clock::wall())).unwrap_or_default();
     tokio::time::sleep(wait.saturating_sub(BEFORE)).await;
 
-    let accounts = world.observer.len();
+    let accounts = world.accounts.len();
     let meter = world.meter().await?;
     let since = clock::now();
     let patience = patience(accounts) + Duration::from_secs(minutes * 60);
     clock::until("all are refreshed", patience, async || {
-        Ok(world.observer.count(|_, seen| seen.last > since) >= accounts)
+        Ok(changed(world, since) >= accounts)
     })
     .await?;
     let mut late = world.observer.late_since(since);
@@ -66,7 +67,7 @@ async fn planned(world: &mut World, minutes: u64) -> Result<Measured> {
 }
 
 async fn asked(world: &mut World) -> Result<Measured> {
-    let accounts = world.observer.len();
+    let accounts = world.accounts.len();
     let meter = world.meter().await?;
     renew(world, "asked").await?;
     let seconds = meter.elapsed().as_secs_f64();
@@ -87,15 +88,18 @@ async fn renew(world: &World, word: &str) -> Result<()> {
     let accounts = world.accounts.len();
     let renew = json!({ "metadata": { "annotations": { "neo4j-okta.dev/renew": word } } });
     world.change(&renew).await?;
-    let mine = |namespace: &str| namespace.starts_with("bench-");
     clock::until("all are renewed", patience(accounts), async || {
-        let renewed = |key: &crate::observer::Key| mine(&key.0);
-        Ok(world
-            .observer
-            .count(|key, seen| renewed(key) && seen.last > since)
-            >= accounts)
+        Ok(changed(world, since) >= accounts)
     })
     .await
+}
+
+/// How many of the accounts have another token than at `since`. Newcomers have
+/// tokens of the former lifetime, and nobody asks them to renew those.
+fn changed(world: &World, since: Instant) -> usize {
+    let asked = |key: &Key| key.0.starts_with("bench-");
+    let observer = &world.observer;
+    observer.count(|key, seen| asked(key) && seen.last > since)
 }
 
 /// Tokens from now on live so long.
