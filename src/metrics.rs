@@ -2,6 +2,7 @@
 //! `&'static str`, orgs are as many as issuers name, and names of accounts appear
 //! on the per-account gauges alone.
 
+mod accounts;
 mod classic;
 mod fleet;
 mod neo4j;
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 use crate::api::{Neo4jServiceAccountStatus, OktaIssuerStatus};
 use crate::okta::budget::Level;
 use crate::plan::identity::AccountRef;
+use accounts::{Accounts, Token, Told};
 pub use classic::classic;
 use fleet::Fleet;
 use neo4j::AtNeo4j;
@@ -41,22 +43,12 @@ labels! {
     OrgBucket { org: String, bucket: &'static str }
     Outcome { outcome: &'static str }
     Org { org: String }
-    Account { namespace: String, name: String }
 }
 
 impl Org {
     fn named(org: &str) -> Self {
         Self {
             org: org.to_owned(),
-        }
-    }
-}
-
-impl Account {
-    fn of(account: &AccountRef) -> Self {
-        Self {
-            namespace: account.namespace.clone(),
-            name: account.name.clone(),
         }
     }
 }
@@ -81,10 +73,7 @@ struct Inner {
     clears: Family<OrgBucket, Gauge>,
     refreshes: Family<Outcome, Counter>,
     first_token: Histogram,
-    issued: Family<Account, Gauge>,
-    expiry: Family<Account, Gauge>,
-    fresh: Family<Account, Gauge>,
-    ready: Family<Account, Gauge>,
+    each_account: Arc<Accounts>,
     accounts: Fleet,
     issuers: Fleet,
     objects: Family<Kind, Gauge>,
@@ -127,10 +116,7 @@ impl Metrics {
             refreshes: Family::default(),
             // A quarter of a second to over four hours.
             first_token: Histogram::new(exponential_buckets(0.25, 2.0, 17)),
-            issued: Family::default(),
-            expiry: Family::default(),
-            fresh: Family::default(),
-            ready: Family::default(),
+            each_account: Arc::default(),
             accounts: Fleet::default(),
             issuers: Fleet::default(),
             objects: Family::default(),
@@ -200,26 +186,7 @@ impl Metrics {
             "Time from an account's creation to its first token",
             inner.first_token.clone(),
         );
-        r.register(
-            "account_token_issued_timestamp_seconds",
-            "When the published token was issued",
-            inner.issued.clone(),
-        );
-        r.register(
-            "account_token_expiry_timestamp_seconds",
-            "When the published token expires",
-            inner.expiry.clone(),
-        );
-        r.register(
-            "account_token_fresh",
-            "1 while no refresh of the account's token is overdue",
-            inner.fresh.clone(),
-        );
-        r.register(
-            "account_ready",
-            "1 while the account is ready",
-            inner.ready.clone(),
-        );
+        r.register_collector(Box::new(inner.each_account.clone()));
         r.register("accounts", "Accounts by condition", inner.accounts.counts());
         r.register("issuers", "Issuers by condition", inner.issuers.counts());
         r.register(
@@ -324,33 +291,18 @@ impl Metrics {
         if !self.0.per_account {
             return;
         }
-        let labels = Account::of(account);
-        self.0.ready.get_or_create(&labels).set(shown.ready.into());
-        let Some(token) = &status.token else {
-            self.0.issued.remove(&labels);
-            self.0.expiry.remove(&labels);
-            self.0.fresh.remove(&labels);
-            return;
-        };
-        let instants = [
-            (&self.0.issued, token.issued_at.0),
-            (&self.0.expiry, token.expires_at.0),
-        ];
-        for (family, at) in instants {
-            family.get_or_create(&labels).set(at.as_second());
-        }
-        self.0
-            .fresh
-            .get_or_create(&labels)
-            .set(shown.token_fresh.into());
+        let token = status.token.as_ref().map(|token| Token {
+            issued_at: token.issued_at.0.as_second(),
+            expires_at: token.expires_at.0.as_second(),
+            fresh: shown.token_fresh,
+        });
+        let ready = shown.ready;
+        self.0.each_account.tell(account, Told { ready, token });
     }
 
     pub(crate) fn forget_account(&self, account: &AccountRef) {
-        let labels = Account::of(account);
         self.0.accounts.forget(&account.uid);
-        for family in [&self.0.ready, &self.0.issued, &self.0.expiry, &self.0.fresh] {
-            family.remove(&labels);
-        }
+        self.0.each_account.forget(account);
     }
 
     pub(crate) fn issuer(&self, name: &str, status: &OktaIssuerStatus) {

@@ -28,6 +28,17 @@ const COUNTED: [&str; 8] = [
     SESSIONS_ENDABLE,
 ];
 
+const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
+
+/// What one condition shows: which of `COUNTED`, of `STATUSES` and of the reasons.
+/// As small as this, because each object has several.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    condition: u8,
+    status: u8,
+    reason: u8,
+}
+
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Hash, PartialEq, Eq)]
 pub(super) struct Shown {
     condition: &'static str,
@@ -39,7 +50,7 @@ pub(super) struct Shown {
 #[derive(Debug, Default)]
 pub(super) struct Fleet {
     counts: Family<Shown, Gauge>,
-    objects: Mutex<HashMap<String, Vec<Shown>>>,
+    objects: Mutex<HashMap<Box<str>, Box<[Known]>>>,
 }
 
 /// What the gauges of one object need.
@@ -56,21 +67,21 @@ impl Fleet {
 
     /// The object has these conditions now.
     pub(super) fn show(&self, object: &str, conditions: &[Condition]) -> Verdict {
-        let shown: Vec<Shown> = conditions.iter().filter_map(known).collect();
+        let known: Box<[Known]> = conditions.iter().filter_map(Known::of).collect();
         let is_true = |type_: &str| {
-            shown
-                .iter()
-                .any(|s| s.condition == type_ && s.status == "True")
+            let shown = known.iter().map(|known| known.shown());
+            let mut of_type = shown.filter(|shown| shown.condition == type_);
+            of_type.any(|shown| shown.status == "True")
         };
         let verdict = Verdict {
             ready: is_true(READY),
             token_fresh: is_true(TOKEN_FRESH),
         };
         let mut objects = lock(&self.objects);
-        for now in &shown {
-            self.counts.get_or_create(now).inc();
+        for now in &known {
+            self.counts.get_or_create(&now.shown()).inc();
         }
-        self.take_back(objects.insert(object.to_owned(), shown));
+        self.take_back(objects.insert(object.into(), known));
         verdict
     }
 
@@ -80,26 +91,31 @@ impl Fleet {
         self.take_back(objects.remove(object));
     }
 
-    fn take_back(&self, shown: Option<Vec<Shown>>) {
-        for before in shown.into_iter().flatten() {
-            self.counts.get_or_create(&before).dec();
+    fn take_back(&self, known: Option<Box<[Known]>>) {
+        for before in known.into_iter().flatten() {
+            self.counts.get_or_create(&before.shown()).dec();
         }
     }
 }
 
-fn known(condition: &Condition) -> Option<Shown> {
-    let status = match condition.status.as_str() {
-        "True" => "True",
-        "False" => "False",
-        _ => "Unknown",
-    };
-    let reason = Reason::ALL
-        .iter()
-        .map(|reason| reason.as_str())
-        .find(|reason| *reason == condition.reason)?;
-    Some(Shown {
-        condition: COUNTED.into_iter().find(|t| *t == condition.type_)?,
-        status,
-        reason,
-    })
+impl Known {
+    /// None of what is not counted, or is no reason of the code's.
+    fn of(condition: &Condition) -> Option<Self> {
+        let place = |at: Option<usize>| u8::try_from(at?).ok();
+        let status = STATUSES.iter().position(|s| *s == condition.status);
+        let mut reasons = Reason::ALL.iter();
+        Some(Self {
+            condition: place(COUNTED.iter().position(|t| *t == condition.type_))?,
+            status: place(status.or(Some(STATUSES.len() - 1)))?,
+            reason: place(reasons.position(|r| r.as_str() == condition.reason))?,
+        })
+    }
+
+    fn shown(self) -> Shown {
+        Shown {
+            condition: COUNTED[usize::from(self.condition)],
+            status: STATUSES[usize::from(self.status)],
+            reason: Reason::ALL[usize::from(self.reason)].as_str(),
+        }
+    }
 }

@@ -33,6 +33,13 @@ fn every_metric_is_described_and_no_other() {
         })
         .collect();
     let source = text("src/metrics.rs") + &text("src/metrics/neo4j.rs");
+    // Those that name accounts stand at the start of a line.
+    let accounts = text("src/metrics/accounts.rs");
+    let named = accounts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("\"account_"));
+    let of_accounts = named.filter_map(|rest| rest.split('"').next());
+    let of_accounts = of_accounts.map(|name| format!("neo4j_okta_account_{name}"));
     // An empty family is not rendered, so the source is asked for all names. Who
     // registers several at once is handed no name.
     let registered: BTreeSet<String> = source
@@ -40,6 +47,7 @@ fn every_metric_is_described_and_no_other() {
         .skip(1)
         .filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
         .map(|name| format!("neo4j_okta_{name}"))
+        .chain(of_accounts)
         .collect();
     assert_eq!(
         described, registered,
