@@ -131,14 +131,14 @@ impl Observed {
                 memory.searches += 1;
                 if let Some(view) = found {
                     memory.registered = Some(Registered::of(&view));
-                    memory.app = App::Present(view);
+                    memory.app = App::Present(Box::new(view));
                 }
             }
             Effect::FormerAppFound(found) => {
                 memory.former_searched = true;
                 if let Some(view) = found {
                     memory.registered = Some(Registered::of(&view));
-                    memory.app = App::Present(view);
+                    memory.app = App::Present(Box::new(view));
                 }
             }
             Effect::CreateRefused(words) => {
@@ -155,7 +155,7 @@ impl Observed {
                 {
                     memory.confirmed.clone_from(&view.described_as);
                 }
-                memory.app = view.map_or(App::Absent, App::Present);
+                memory.app = view.map_or(App::Absent, |view| App::Present(Box::new(view)));
             }
             Effect::AppWritten(view) => {
                 memory.seen(true, now);
@@ -166,7 +166,7 @@ impl Observed {
                 memory.minted = None;
                 memory.registered = Some(Registered::of(&view));
                 memory.confirmed.clone_from(&view.described_as);
-                memory.app = App::Present(view);
+                memory.app = App::Present(Box::new(view));
             }
             Effect::Activated | Effect::Deactivated => {
                 memory.settling_until = settling;

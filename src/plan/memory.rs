@@ -11,18 +11,14 @@ use crate::neo4j::sessions::Cause;
 
 /// The app at Okta, as far as we looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "there is one for each account that is being worked on"
-)]
 pub enum App {
     /// Not looked.
     #[default]
     Unknown,
     /// Okta does not know it.
     Absent,
-    /// It is so.
-    Present(AppView),
+    /// It is so. Forgotten once the account is settled, so it takes no room of its own.
+    Present(Box<AppView>),
 }
 
 /// An app at Okta and the client id that it was registered under.
