@@ -21,7 +21,6 @@ use crate::plan::again::{self, STALE, again};
 use crate::plan::desired::{Desired, account_ref};
 use crate::plan::observed::Observed;
 use crate::plan::schedule::{self, until};
-use crate::plan::secret_meta::Slot;
 use crate::plan::status::{Outcome, next_status};
 use crate::plan::step::{Blocked, Next, Step};
 use crate::plan::{self, Wish};
@@ -238,7 +237,7 @@ async fn finish(
         End::Blocked(blocked) => (Outcome::Blocked(blocked), "blocked"),
         End::Failed(_, StepError::Stale | StepError::Fenced(_)) | End::Unfinished => {
             // Nothing to say: what is known is out of date.
-            remember(ctx, &observed, remembered, Known::OutOfDate);
+            remember(ctx, desired, &observed, remembered, Known::OutOfDate);
             return Ok((Action::requeue(until(now, again.at)), "stale"));
         }
         End::Failed(step, error) => {
@@ -269,11 +268,11 @@ async fn finish(
         match write_status(ctx, current, &status).await {
             Ok(written) => remembered.object = Some(Arc::new(written)),
             Err(kube::Error::Api(refused)) if refused.is_conflict() || refused.is_not_found() => {
-                remember(ctx, &observed, remembered, known);
+                remember(ctx, desired, &observed, remembered, known);
                 return Ok((Action::requeue(STALE), "stale"));
             }
             Err(error) => {
-                remember(ctx, &observed, remembered, known);
+                remember(ctx, desired, &observed, remembered, known);
                 return Err(Error::Status(Box::new(error)));
             }
         }
@@ -287,7 +286,7 @@ async fn finish(
         until: wake,
         seen: observe::fingerprint(sign_in, desired, &observed),
     });
-    remember(ctx, &observed, remembered, known);
+    remember(ctx, desired, &observed, remembered, known);
     Ok((Action::requeue(until(now, wake)), label))
 }
 
@@ -302,23 +301,28 @@ enum Known {
     OutOfDate,
 }
 
-fn remember(ctx: &Context, observed: &Observed, mut remembered: Remembered, known: Known) {
+fn remember(
+    ctx: &Context,
+    desired: &Desired,
+    observed: &Observed,
+    mut remembered: Remembered,
+    known: Known,
+) {
     let object = remembered.object.as_ref();
     let uid = object.and_then(|o| o.uid()).unwrap_or_default();
     remembered.memory = observed.memory.clone();
     let noticed = observed.memory.noticed.as_ref();
     ctx.logs.looked_into(&uid, noticed);
-    let own = |slot: &Slot| (known != Known::OutOfDate).then(|| ours(slot)).flatten();
-    remembered.credentials = own(&observed.credentials);
-    remembered.token = own(&observed.token);
+    let (credentials, token) = (remembered.credentials.take(), remembered.token.take());
+    if known != Known::OutOfDate {
+        let kept = |spec, slot, before| observe::kept(ctx, spec, slot, before);
+        remembered.credentials = kept(&desired.credentials, &observed.credentials, credentials);
+        remembered.token = kept(&desired.token, &observed.token, token);
+    }
     if known == Known::Settled {
         remembered.memory.begin(Timestamp::MAX);
     }
     ctx.remember(&uid, remembered);
-}
-
-fn ours(slot: &Slot) -> Option<Slot> {
-    matches!(slot, Slot::Ours(_)).then(|| slot.clone())
 }
 
 /// The issuer is missing, or has never been in order since the operator runs.

@@ -32,7 +32,7 @@ use crate::okta::limits::Orgs;
 use crate::plan::allow::Census;
 use crate::plan::identity::AccountRef;
 use crate::plan::memory::Memory;
-use crate::plan::secret_meta::Slot;
+use crate::plan::packed::Packed;
 use crate::plan::step::Step;
 use crate::sync::lock;
 
@@ -144,8 +144,8 @@ pub(super) struct Remembered {
     pub(super) vault: Credentials,
     /// As we last wrote it, until the cache has caught up.
     pub(super) object: Option<Arc<Neo4jServiceAccount>>,
-    pub(super) credentials: Option<Slot>,
-    pub(super) token: Option<Slot>,
+    pub(super) credentials: Option<Arc<Packed>>,
+    pub(super) token: Option<Arc<Packed>>,
     /// SHA-256 of the token that we published last.
     pub(super) token_digest: Option<Vec<u8>>,
     /// uid of a token Secret that we deleted.

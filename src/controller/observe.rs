@@ -16,6 +16,7 @@ use crate::plan::desired::{Desired, IssuerFacts, SecretSpec, account_ref};
 use crate::plan::facts::ends_sessions;
 use crate::plan::identity::AccountRef;
 use crate::plan::observed::Observed;
+use crate::plan::packed::{Packed, number};
 use crate::plan::schedule;
 use crate::plan::secret_meta::{Slot, classify, classify_private};
 use crate::sync::lock;
@@ -23,10 +24,15 @@ use crate::sync::lock;
 /// How long a census is good for.
 const CENSUS: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Orders resourceVersions; Kubernetes promises since 1.35 that they can be
-/// compared as numbers. What cannot be read as one counts as oldest.
-fn version(text: Option<&str>) -> u64 {
-    text.and_then(|t| t.parse().ok()).unwrap_or(0)
+/// How new an object is, see [`number`].
+fn version(object: &Neo4jServiceAccount) -> u64 {
+    number(
+        object
+            .metadata
+            .resource_version
+            .as_deref()
+            .unwrap_or_default(),
+    )
 }
 
 /// The account as the cache has it, or as we last wrote it if that is newer.
@@ -35,12 +41,7 @@ pub(super) fn newest(
     remembered: &Remembered,
 ) -> Arc<Neo4jServiceAccount> {
     match &remembered.object {
-        Some(own)
-            if version(own.metadata.resource_version.as_deref())
-                > version(cached.metadata.resource_version.as_deref()) =>
-        {
-            own.clone()
-        }
+        Some(own) if version(own) > version(&cached) => own.clone(),
         _ => cached,
     }
 }
@@ -50,36 +51,47 @@ fn slot(
     ctx: &Context,
     account: &AccountRef,
     spec: &SecretSpec,
-    own: Option<&Slot>,
+    own: Option<&Packed>,
     withdrawn: Option<&str>,
 ) -> Slot {
-    let cached = ctx.stores.secrets.get(&spec.namespace, &spec.name);
-    let cached =
-        cached.filter(|secret| withdrawn.is_none() || secret.uid().as_deref() != withdrawn);
-    let metadata = cached.as_ref().map(|secret| &secret.metadata);
-    let cached = if spec.namespace == account.namespace {
-        classify(metadata, &account.uid)
-    } else {
-        classify_private(metadata, &account.uid)
+    let (namespace, secrets) = (&spec.namespace, &ctx.stores.secrets);
+    let cached = secrets.get(namespace, &spec.name);
+    // Written by us, and the watch has not seen it yet.
+    let newest = match (own, &cached) {
+        (Some(own), Some(cached)) if own.version() > cached.version() => Some(own),
+        (Some(own), None) if !secrets.has_seen(namespace, own.version()) => Some(own),
+        (_, cached) => cached.as_deref(),
     };
-    match (own, cached) {
-        (Some(Slot::Ours(own)), Slot::Ours(cached))
-            if version(Some(&own.version)) > version(Some(&cached.version)) =>
-        {
-            Slot::Ours(own.clone())
-        }
-        // Written by us, and the watch has not seen it yet.
-        (Some(Slot::Ours(own)), Slot::Absent)
-            if withdrawn != Some(own.uid.as_str())
-                && !ctx
-                    .stores
-                    .secrets
-                    .has_seen(&spec.namespace, version(Some(&own.version))) =>
-        {
-            Slot::Ours(own.clone())
-        }
-        (_, cached) => cached,
+    let Some(packed) = newest else {
+        return Slot::Absent;
+    };
+    let Some(meta) = packed.meta() else {
+        return Slot::Foreign;
+    };
+    let meta = Some(meta).filter(|meta| withdrawn != Some(meta.uid.as_str()));
+    if *namespace == account.namespace {
+        classify(meta, &account.uid)
+    } else {
+        classify_private(meta, &account.uid)
     }
+}
+
+/// What is to be remembered of a Secret of ours: the same piece of memory that
+/// the cache has, or that was remembered before, if it is the same version.
+pub(super) fn kept(
+    ctx: &Context,
+    spec: &SecretSpec,
+    slot: &Slot,
+    before: Option<Arc<Packed>>,
+) -> Option<Arc<Packed>> {
+    let Slot::Ours(meta) = slot else {
+        return None;
+    };
+    let version = number(&meta.version);
+    let cached = ctx.stores.secrets.get(&spec.namespace, &spec.name);
+    let same = |known: &Arc<Packed>| version > 0 && known.version() == version;
+    let known = cached.filter(same).or(before.filter(same));
+    Some(known.unwrap_or_else(|| Arc::new(Packed::of(meta))))
 }
 
 /// What the account wants, given what its issuer has found out.
@@ -178,14 +190,14 @@ pub(super) fn observed(
         ctx,
         account,
         &desired.credentials,
-        remembered.credentials.as_ref(),
+        remembered.credentials.as_deref(),
         None,
     );
     let token = slot(
         ctx,
         account,
         &desired.token,
-        remembered.token.as_ref(),
+        remembered.token.as_deref(),
         remembered.withdrawn.as_deref(),
     );
     let mut memory = remembered.memory.clone();

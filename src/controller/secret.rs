@@ -33,6 +33,7 @@ impl Run<'_> {
     /// Whose a Secret under the name that `spec` says is.
     pub(super) fn classified(&self, spec: &SecretSpec, secret: Option<&ObjectMeta>) -> Slot {
         let account = &self.desired.account;
+        let secret = secret.map(read);
         if spec.namespace == account.namespace {
             classify(secret, &account.uid)
         } else {

@@ -29,6 +29,7 @@ mod locate;
 pub mod memory;
 pub mod observed;
 pub mod orphans;
+pub mod packed;
 pub mod policy;
 pub mod policy_name;
 pub mod precedence;

@@ -4,12 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
 use k8s_openapi::jiff::Timestamp;
-use kube::core::PartialObjectMeta;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::api::names as n;
@@ -51,8 +50,8 @@ pub enum Slot {
     Ours(Meta),
 }
 
-/// Metadata of a Secret of ours.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Metadata of a Secret, as far as we need it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// The resourceVersion that writes are planned on.
     pub version: String,
@@ -96,19 +95,13 @@ impl Meta {
 
 /// Classifies the Secret for the account with `uid`.
 #[must_use]
-pub fn classify(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
+pub fn classify(secret: Option<Meta>, uid: &str) -> Slot {
     let Some(meta) = secret else {
         return Slot::Absent;
     };
-    let owner = meta
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|o| o.controller == Some(true));
+    let owner = meta.owners.iter().find(|o| o.controller == Some(true));
     match owner {
-        Some(owner) if owner.kind == "Neo4jServiceAccount" && owner.uid == uid => {
-            Slot::Ours(read(meta))
-        }
+        Some(owner) if owner.kind == "Neo4jServiceAccount" && owner.uid == uid => Slot::Ours(meta),
         Some(owner) if owner.kind == "Neo4jServiceAccount" => Slot::Predecessor,
         _ => Slot::Foreign,
     }
@@ -117,56 +110,30 @@ pub fn classify(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
 /// Classifies a Secret in the operator's namespace: no account can own it there,
 /// and nobody else may write there, so a label tells whose it is.
 #[must_use]
-pub fn classify_private(secret: Option<&ObjectMeta>, uid: &str) -> Slot {
+pub fn classify_private(secret: Option<Meta>, uid: &str) -> Slot {
     let Some(meta) = secret else {
         return Slot::Absent;
     };
-    let labels = meta.labels.as_ref();
-    match labels.and_then(|labels| labels.get(n::LABEL_ACCOUNT_UID)) {
-        Some(owner) if owner == uid => Slot::Ours(read(meta)),
+    match meta.labels.get(n::LABEL_ACCOUNT_UID) {
+        Some(owner) if owner == uid => Slot::Ours(meta),
         _ => Slot::Foreign,
     }
 }
 
-/// Reads what is needed from the metadata of a Secret of ours.
+/// Reads what is needed from the metadata of a Secret.
 #[must_use]
 pub fn read(meta: &ObjectMeta) -> Meta {
+    let annotations = meta.annotations.clone().unwrap_or_default();
+    let written = meta.managed_fields.as_deref().unwrap_or_default();
     Meta {
         version: meta.resource_version.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         labels: meta.labels.clone().unwrap_or_default(),
-        annotations: meta.annotations.clone().unwrap_or_default(),
-        touched: judged(meta),
+        touched: touched(written, &annotations),
+        annotations,
         finalizers: meta.finalizers.clone().unwrap_or_default(),
         owners: meta.owner_references.clone().unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
-    }
-}
-
-/// Keeps of a watched Secret only what [`classify`] reads: with ten thousand of
-/// them each field counts, and of managedFields only what they say is kept.
-pub fn prune(secret: &mut PartialObjectMeta<Secret>) {
-    let meta = &mut secret.metadata;
-    let verdict = judged(meta).map(|who| ManagedFieldsEntry {
-        manager: Some(who),
-        ..ManagedFieldsEntry::default()
-    });
-    meta.managed_fields = Some(verdict.into_iter().collect());
-    meta.creation_timestamp = None;
-    meta.generate_name = None;
-    meta.self_link = None;
-}
-
-/// Who changed what is ours, from managedFields or what [`prune`] left of them:
-/// nothing, or an entry without fields. The API server sends neither.
-fn judged(meta: &ObjectMeta) -> Option<String> {
-    match meta.managed_fields.as_deref() {
-        Some([]) => None,
-        Some([verdict]) if verdict.fields_v1.is_none() => verdict.manager.clone(),
-        entries => touched(
-            entries.unwrap_or_default(),
-            meta.annotations.as_ref().unwrap_or(&BTreeMap::new()),
-        ),
     }
 }
 

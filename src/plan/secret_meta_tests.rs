@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::packed::Packed;
 use super::*;
 
 fn secret(manager: &str, foreign: Option<(&str, Value)>) -> ObjectMeta {
@@ -24,25 +25,16 @@ fn secret(manager: &str, foreign: Option<(&str, Value)>) -> ObjectMeta {
     .unwrap()
 }
 
-fn pruned(meta: ObjectMeta) -> ObjectMeta {
-    let mut partial = PartialObjectMeta::<Secret> {
-        metadata: meta,
-        ..PartialObjectMeta::default()
-    };
-    prune(&mut partial);
-    partial.metadata
-}
-
 #[test]
 fn ownership_is_by_the_uid_of_the_controller() {
     let meta = secret(n::OPERATOR, None);
-    assert!(matches!(classify(Some(&meta), "u"), Slot::Ours(_)));
-    assert_eq!(classify(Some(&meta), "another"), Slot::Predecessor);
+    assert!(matches!(classify(Some(read(&meta)), "u"), Slot::Ours(_)));
+    assert_eq!(classify(Some(read(&meta)), "another"), Slot::Predecessor);
     let orphan = ObjectMeta {
         owner_references: None,
         ..meta
     };
-    assert_eq!(classify(Some(&orphan), "u"), Slot::Foreign);
+    assert_eq!(classify(Some(read(&orphan)), "u"), Slot::Foreign);
     assert_eq!(classify(None, "u"), Slot::Absent);
 }
 
@@ -92,9 +84,7 @@ fn a_foreign_label_is_no_touch_and_a_foreign_value_is_one() {
         let meta = secret(n::OPERATOR, foreign);
         assert_eq!(read(&meta).touched.is_some(), expected, "{text}");
         let whole = read(&meta);
-        let once = pruned(meta);
-        assert_eq!(read(&once), whole, "pruned {text}");
-        assert_eq!(read(&pruned(once)), whole, "pruned twice {text}");
+        assert_eq!(Packed::of(&whole).meta(), Some(whole), "packed {text}");
     }
 }
 
@@ -105,7 +95,6 @@ fn a_key_that_we_no_longer_own_was_removed_by_somebody() {
         entry.fields_v1.as_mut().unwrap().0["f:data"] = json!({ "f:type": {} });
     }
     assert_eq!(read(&meta).touched.as_deref(), Some("key token is gone"));
-    assert_eq!(read(&pruned(meta.clone())), read(&meta));
     assert!(
         read(&ObjectMeta {
             managed_fields: None,
