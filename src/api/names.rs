@@ -38,6 +38,9 @@ pub const ANNOTATION_REFRESH_AT: &str = "neo4j-okta.dev/refresh-at";
 /// Written on the token Secret: the groups in the token, comma-separated.
 pub const ANNOTATION_GROUPS: &str = "neo4j-okta.dev/groups";
 
+/// What `kubectl apply` keeps of the file that an object was made from.
+pub const KUBECTL_LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Set by a user on an account: any new value asks for a new token at once.
 /// Copied to the token Secret with the token that answers it.
 pub const ANNOTATION_RENEW: &str = "neo4j-okta.dev/renew";

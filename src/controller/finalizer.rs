@@ -8,6 +8,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
+use super::status::prune;
 use super::step::StepError;
 use crate::api::{Neo4jServiceAccount, names as n};
 use crate::plan::identity::AccountRef;
@@ -36,7 +37,10 @@ pub(super) async fn patch(
         .patch(&object.name_any(), &params, &Patch::Merge(&patch))
         .await
     {
-        Ok(object) => Ok(Some(Arc::new(object))),
+        Ok(mut object) => {
+            prune(&mut object);
+            Ok(Some(Arc::new(object)))
+        }
         Err(kube::Error::Api(status)) if !present && status.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }

@@ -156,8 +156,7 @@ async fn run(
     let (namespaces, namespaces_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     let (account_store, accounts_writer) = reflector::store::<Neo4jServiceAccount>();
     let applied = watcher(Api::<Neo4jServiceAccount>::all(client.clone()), config())
-        // Larger than all the rest of an account, and nobody reads it.
-        .modify(|account| account.metadata.managed_fields = None)
+        .modify(status::prune)
         .reflect(accounts_writer)
         .applied_objects();
     let accounts = Controller::for_stream(applied, account_store.clone());

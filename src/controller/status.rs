@@ -38,5 +38,18 @@ pub(super) async fn write_status(
     };
     let mut next = object.clone();
     next.status = Some(status.clone());
-    api.replace_status(&object.name_any(), &params, &next).await
+    let written = api.replace_status(&object.name_any(), &params, &next).await;
+    written.map(|mut account| {
+        prune(&mut account);
+        account
+    })
+}
+
+/// Forgets of an account what nobody reads, and what may be larger than all else
+/// of it.
+pub(super) fn prune(account: &mut Neo4jServiceAccount) {
+    account.metadata.managed_fields = None;
+    if let Some(annotations) = &mut account.metadata.annotations {
+        annotations.remove(n::KUBECTL_LAST_APPLIED);
+    }
 }
