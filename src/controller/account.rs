@@ -6,9 +6,11 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use tracing::Instrument;
 
 use super::context::{Context, Pause, Remembered};
+use super::lines::{self, Line, Turn};
 use super::observe::{self, newest};
 use super::report;
 use super::runtime::Runtime;
@@ -19,10 +21,11 @@ use crate::api::{Neo4jServiceAccount, names as n};
 use crate::okta::Class;
 use crate::plan::again::{self, STALE, again};
 use crate::plan::desired::{Desired, account_ref};
+use crate::plan::lane::{Lane, lane};
 use crate::plan::observed::Observed;
 use crate::plan::schedule::{self, until};
 use crate::plan::status::{Outcome, next_status};
-use crate::plan::step::{Blocked, Next, Step};
+use crate::plan::step::{Blocked, Next, Place, Step};
 use crate::plan::{self, Wish};
 use crate::telemetry::spans;
 
@@ -51,10 +54,7 @@ pub(super) async fn reconcile(
 ) -> Result<Action, Error> {
     let watch = ctx.settings.clock.stopwatch();
     let span = spans::account(&object);
-    let outcome = tokio::time::timeout(TIMEOUT, inner(object, &ctx))
-        .instrument(span.clone())
-        .await
-        .unwrap_or(Err(Error::Timeout));
+    let outcome = inner(object, &ctx).instrument(span.clone()).await;
     let label = match &outcome {
         Ok((_, label)) => label,
         Err(Error::Timeout) => "timeout",
@@ -84,19 +84,46 @@ pub(super) fn error_policy(
     Action::requeue(until(now, schedule::retry_at(now, failures, &uid, None)))
 }
 
+/// What comes of a look.
+enum Looked {
+    /// The reconcile is over.
+    Ended(Action, &'static str),
+    /// All places of its line are taken.
+    MustWait(Line),
+}
+
+/// Looks at the account as soon as the caches are filled, and again when it was its
+/// turn in line: nothing that is known before has to be kept until then.
 async fn inner(
-    object: Arc<Neo4jServiceAccount>,
+    mut object: Arc<Neo4jServiceAccount>,
     ctx: &Context,
 ) -> Result<(Action, &'static str), Error> {
     ctx.filled().await;
-    // At a start all accounts wait up there, and what follows is large.
-    Box::pin(look(object, ctx)).await
+    let mut turn = Turn::default();
+    let mut place = None;
+    loop {
+        // Many accounts wait here and below, and a look is large.
+        let look = tokio::time::timeout(TIMEOUT, Box::pin(look(object.clone(), ctx, place)));
+        let line = match look.await.unwrap_or(Err(Error::Timeout))? {
+            Looked::Ended(action, label) => return Ok((action, label)),
+            Looked::MustWait(line) => line,
+        };
+        place = turn.wait(line, lines::LOOK_AGAIN).await;
+        if ctx.is_stopping() {
+            return Ok((Action::await_change(), "stopping"));
+        }
+        match ctx.stores.accounts.get(&ObjectRef::from_obj(&*object)) {
+            Some(newer) => object = newer,
+            None => return Ok((Action::await_change(), "gone")),
+        }
+    }
 }
 
 async fn look(
     object: Arc<Neo4jServiceAccount>,
     ctx: &Context,
-) -> Result<(Action, &'static str), Error> {
+    place: Option<lines::Place>,
+) -> Result<Looked, Error> {
     let account = account_ref(&object);
     let mut remembered = ctx.remembered(&account.uid);
     let object = newest(object, &remembered);
@@ -108,7 +135,7 @@ async fn look(
             .any(|f| f == n::FINALIZER_ACCOUNT)
     {
         ctx.forget(&account);
-        return Ok((Action::await_change(), "gone"));
+        return Ok(Looked::Ended(Action::await_change(), "gone"));
     }
     let runtime = ctx.issuer(&object.spec.issuer_ref.name);
     // Nothing new is registered with an issuer that is out of order; whoever has
@@ -119,7 +146,13 @@ async fn look(
         .is_some_and(|s| s.client_id.is_some());
     let usable = runtime.as_ref().filter(|r| registered || !r.refuted);
     let Some((runtime, facts)) = usable.and_then(|r| Some((r, r.facts.clone()?))) else {
-        return without_issuer(&object, runtime.as_deref(), remembered, ctx).await;
+        let line = ctx.lines.of("", Lane::Drift);
+        let _place = match lines::enter(place, line) {
+            Ok(place) => place,
+            Err(line) => return Ok(Looked::MustWait(line)),
+        };
+        let without = without_issuer(&object, runtime.as_deref(), remembered, ctx).await;
+        return without.map(Looked::ended);
     };
 
     let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches
@@ -129,8 +162,15 @@ async fn look(
         .pause
         .filter(|p| p.seen == seen && p.until > ctx.now())
     {
-        return Ok((Action::requeue(until(ctx.now(), pause.until)), "paused"));
+        let action = Action::requeue(until(ctx.now(), pause.until));
+        return Ok(Looked::Ended(action, "paused"));
     }
+    let lane = lane(&desired, &observed, ctx.now());
+    let line = ctx.lines.of(&desired.issuer.name, lane);
+    let mut place = match lines::enter(place, line) {
+        Ok(place) => Some(place),
+        Err(line) => return Ok(Looked::MustWait(line)),
+    };
 
     let mut run = Run {
         ctx,
@@ -153,6 +193,10 @@ async fn look(
                 break;
             }
         };
+        if step.place() == Place::Neo4j {
+            // Who waits for a server of Neo4j's keeps nobody from Okta.
+            drop(place.take());
+        }
         if let Some(note) = plan::notable(&desired, &observed, &step) {
             report::notable(ctx, &object, note).await;
         }
@@ -177,7 +221,14 @@ async fn look(
         }
     }
     let sign_in = runtime.org.origin();
-    finish(ctx, &object, &desired, observed, remembered, end, sign_in).await
+    let finished = finish(ctx, &object, &desired, observed, remembered, end, sign_in).await;
+    finished.map(Looked::ended)
+}
+
+impl Looked {
+    fn ended((action, label): (Action, &'static str)) -> Self {
+        Self::Ended(action, label)
+    }
 }
 
 /// How the loop ended.
@@ -334,11 +385,7 @@ async fn without_issuer(
 ) -> Result<(Action, &'static str), Error> {
     let now = ctx.now();
     let name = object.spec.issuer_ref.name.as_str();
-    let known = ctx
-        .stores
-        .issuers
-        .get(&kube::runtime::reflector::ObjectRef::new(name))
-        .is_some();
+    let known = ctx.stores.issuers.get(&ObjectRef::new(name)).is_some();
     let (reason, message) = match runtime.and_then(|r| r.problem.clone()) {
         Some((reason, message)) => (
             Reason::IssuerNotReady,

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::backoff::Backoff;
 use super::drift::Logs;
 use super::events::Events;
+use super::lines::Lines;
 use super::neo4j_steps::Servers;
 use super::orphans::Rounds;
 use super::runtime::{Issuers, Runtime};
@@ -118,6 +119,7 @@ pub(super) struct Context {
     pub(super) stores: Stores,
     filled: watch::Receiver<bool>,
     pub(super) issuers: Issuers,
+    pub(super) lines: Lines,
     /// Rate limits, one set per org.
     pub(super) orgs: Orgs,
     pub(super) events: Events,
@@ -177,6 +179,7 @@ impl Context {
             stores,
             filled,
             issuers: Issuers::default(),
+            lines: Lines::default(),
             orgs: Orgs::default(),
             events,
             backoff: Backoff::default(),
@@ -212,6 +215,11 @@ impl Context {
     pub(super) async fn filled(&self) {
         // Fails only when the sender is gone: then the operator is stopping.
         let _ = self.filled.clone().wait_for(|filled| *filled).await;
+    }
+
+    /// Whether the operator is stopping: nothing new is begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        !*self.filled.borrow()
     }
 
     /// Takes what is remembered; one reconcile per account runs at a time.

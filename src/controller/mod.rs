@@ -11,6 +11,7 @@ mod finalizer;
 mod issuer;
 mod kubernetes;
 mod leftovers;
+mod lines;
 mod neo4j_settings;
 mod neo4j_steps;
 mod notes;

@@ -20,6 +20,7 @@ mod leader;
 mod leftovers;
 mod lifecycle;
 mod limits;
+mod lines;
 mod namespaces;
 mod neo4j_settings;
 mod network;
