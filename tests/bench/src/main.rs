@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use cli::{Options, Scale};
+use cli::Options;
 use figures::Measured;
 use machine::Machine;
 use results::{Results, Run};
@@ -61,14 +61,16 @@ async fn run(options: &Options) -> Result<()> {
         };
         for scale in options.scales() {
             screen::say(&format!("{} accounts", scale.accounts));
-            let played = scenarios::play(&binary, &scale, &options.scenarios()).await?;
             let version = env!("CARGO_PKG_VERSION");
             let program = format!("neo4j-okta-operator {version} {}", options.build);
-            let program = program.trim_end();
-            keep(
+            let report = Report {
                 options,
-                run_of(program, &operator::FLAGS, "", &scale, played),
-            )?;
+                program: program.trim_end(),
+                flags: &operator::FLAGS,
+                remark: "",
+                accounts: scale.accounts,
+            };
+            scenarios::play(&binary, &scale, &options.scenarios(), &report).await?;
         }
     }
     if options.side_by_side {
@@ -80,43 +82,61 @@ async fn run(options: &Options) -> Result<()> {
                 }
                 let program = side_by_side::PROGRAM;
                 screen::say(&format!("{program}, {} objects, {flags:?}", scale.accounts));
-                let played = side_by_side::play(binary.clone(), flags, &scale).await?;
-                let remark = side_by_side::REMARK;
-                keep(options, run_of(program, flags, remark, &scale, played))?;
+                let report = Report {
+                    options,
+                    program,
+                    flags,
+                    remark: side_by_side::REMARK,
+                    accounts: scale.accounts,
+                };
+                side_by_side::play(binary.clone(), flags, &scale, &report).await?;
             }
         }
     }
     Ok(())
 }
 
-fn run_of(
-    program: &str,
-    flags: &[&str],
-    remark: &str,
-    scale: &Scale,
-    (kubernetes, scenarios): (String, Vec<Measured>),
-) -> Run {
-    Run {
-        program: program.to_owned(),
-        flags: flags.join(" "),
-        remark: remark.to_owned(),
-        accounts: scale.accounts,
-        machine: Machine::this(&kubernetes),
-        scenarios,
-    }
+/// Whom the scenarios of a run tell what they measured.
+struct Report<'a> {
+    options: &'a Options,
+    program: &'a str,
+    flags: &'a [&'a str],
+    remark: &'a str,
+    accounts: usize,
 }
 
-/// Prints a run, and keeps it where results are kept, whatever it says; refuses to
-/// go on after one that is wrong.
-fn keep(options: &Options, run: Run) -> Result<()> {
-    println!("{}", table::section(&run));
-    let all = run.scenarios.iter().flat_map(|one| &one.wrong);
-    let wrong: Vec<String> = all.cloned().collect();
-    if !options.quick {
-        let mut results = Results::read(&options.output)?;
-        results.add(run);
-        results.write(&options.output)?;
+impl Report<'_> {
+    /// Keeps what was measured so far where results are kept, whatever it says: a
+    /// scenario that fails later costs no other its result.
+    fn so_far(&self, kubernetes: &str, scenarios: &[Measured]) -> Result<()> {
+        if let Some(last) = scenarios.last() {
+            screen::measured(last);
+        }
+        if self.options.quick {
+            return Ok(());
+        }
+        let mut results = Results::read(&self.options.output)?;
+        results.add(self.run(kubernetes, scenarios));
+        results.write(&self.options.output)
     }
-    anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
-    Ok(())
+
+    /// Prints the run; refuses to go on after one that is wrong.
+    fn whole(&self, kubernetes: &str, scenarios: &[Measured]) -> Result<()> {
+        println!("{}", table::section(&self.run(kubernetes, scenarios)));
+        let all = scenarios.iter().flat_map(|one| &one.wrong);
+        let wrong: Vec<String> = all.cloned().collect();
+        anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+        Ok(())
+    }
+
+    fn run(&self, kubernetes: &str, scenarios: &[Measured]) -> Run {
+        Run {
+            program: self.program.to_owned(),
+            flags: self.flags.join(" "),
+            remark: self.remark.to_owned(),
+            accounts: self.accounts,
+            machine: Machine::this(kubernetes),
+            scenarios: scenarios.to_vec(),
+        }
+    }
 }

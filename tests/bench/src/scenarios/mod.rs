@@ -15,18 +15,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::Report;
 use crate::cli::{Scale, Scenario};
 use crate::figures::Measured;
-use crate::screen;
 use crate::world::World;
 
-/// Plays those that are `wanted` with so many accounts; tells the version of
-/// Kubernetes, too.
+/// Plays those that are `wanted` with so many accounts.
 pub(crate) async fn play(
     binary: &Path,
     scale: &Scale,
     wanted: &[Scenario],
-) -> Result<(String, Vec<Measured>)> {
+    report: &Report<'_>,
+) -> Result<()> {
     let mut world = World::start(binary).await?;
     let kubernetes = world.client.apiserver_version().await?.git_version;
     let mut all = Vec::new();
@@ -34,11 +34,11 @@ pub(crate) async fn play(
         let measured = one(&mut world, scale, *scenario);
         let measured = measured.await.with_context(|| format!("{scenario:?}"))?;
         world.operator.running()?;
-        screen::measured(&measured);
         all.push(measured);
+        report.so_far(&kubernetes, &all)?;
     }
     world.operator.stop().await?;
-    Ok((kubernetes, all))
+    report.whole(&kubernetes, &all)
 }
 
 async fn one(world: &mut World, scale: &Scale, scenario: Scenario) -> Result<Measured> {

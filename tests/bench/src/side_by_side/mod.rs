@@ -16,13 +16,13 @@ use anyhow::Result;
 use okta_emulator::{Config, Emulator};
 use testbed::{AuditEvent, ControlPlane};
 
+use crate::Report;
 use crate::cli::Scale;
 use crate::clock;
 use crate::figures::{Latency, Measured};
 use crate::meter::Meter;
 use crate::observer::Observer;
 use crate::process::Process;
-use crate::screen;
 use objects::Objects;
 use program::Program;
 pub(crate) use program::{DEFAULTS, FASTER, PROGRAM, build};
@@ -52,18 +52,18 @@ pub(crate) async fn play(
     binary: PathBuf,
     flags: &'static [&'static str],
     scale: &Scale,
-) -> Result<(String, Vec<Measured>)> {
+    report: &Report<'_>,
+) -> Result<()> {
     let mut side = Side::start(binary, flags, scale.accounts).await?;
     let kubernetes = side.objects.kubernetes().await?;
-    let mut all = Vec::new();
-    all.push(side.first_tokens(scale.accounts).await?);
-    screen::measured(&all[0]);
+    let mut all = vec![side.first_tokens(scale.accounts).await?];
+    report.so_far(&kubernetes, &all)?;
     all.push(side.restart().await?);
-    screen::measured(&all[1]);
+    report.so_far(&kubernetes, &all)?;
     all.push(side.refresh(scale).await?);
-    screen::measured(&all[2]);
+    report.so_far(&kubernetes, &all)?;
     side.program.stop().await?;
-    Ok((kubernetes, all))
+    report.whole(&kubernetes, &all)
 }
 
 impl Side {
