@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use tracing::Instrument;
 
 use super::context::{Context, Pause, Remembered};
-use super::lines::{self, Line, Turn};
+use super::lines::LOOK_AGAIN;
 use super::observe::{self, newest};
 use super::report;
 use super::runtime::Runtime;
@@ -84,46 +84,23 @@ pub(super) fn error_policy(
     Action::requeue(until(now, schedule::retry_at(now, failures, &uid, None)))
 }
 
-/// What comes of a look.
-enum Looked {
-    /// The reconcile is over.
-    Ended(Action, &'static str),
-    /// All places of its line are taken.
-    MustWait(Line),
-}
-
-/// Looks at the account as soon as the caches are filled, and again when it was its
-/// turn in line: nothing that is known before has to be kept until then.
 async fn inner(
-    mut object: Arc<Neo4jServiceAccount>,
+    object: Arc<Neo4jServiceAccount>,
     ctx: &Context,
 ) -> Result<(Action, &'static str), Error> {
-    ctx.filled().await;
-    let mut turn = Turn::default();
-    let mut place = None;
-    loop {
-        // Many accounts wait here and below, and a look is large.
-        let look = tokio::time::timeout(TIMEOUT, Box::pin(look(object.clone(), ctx, place)));
-        let line = match look.await.unwrap_or(Err(Error::Timeout))? {
-            Looked::Ended(action, label) => return Ok((action, label)),
-            Looked::MustWait(line) => line,
-        };
-        place = turn.wait(line, lines::LOOK_AGAIN).await;
-        if ctx.is_stopping() {
-            return Ok((Action::await_change(), "stopping"));
-        }
-        match ctx.stores.accounts.get(&ObjectRef::from_obj(&*object)) {
-            Some(newer) => object = newer,
-            None => return Ok((Action::await_change(), "gone")),
-        }
+    if !ctx.is_filled() {
+        // All are looked at when they are.
+        return Ok((Action::await_change(), "not_ready"));
     }
+    let look = Box::pin(look(object, ctx));
+    let looked = tokio::time::timeout(TIMEOUT, look).await;
+    looked.unwrap_or(Err(Error::Timeout))
 }
 
 async fn look(
     object: Arc<Neo4jServiceAccount>,
     ctx: &Context,
-    place: Option<lines::Place>,
-) -> Result<Looked, Error> {
+) -> Result<(Action, &'static str), Error> {
     let account = account_ref(&object);
     let mut remembered = ctx.remembered(&account.uid);
     let object = newest(object, &remembered);
@@ -135,7 +112,7 @@ async fn look(
             .any(|f| f == n::FINALIZER_ACCOUNT)
     {
         ctx.forget(&account);
-        return Ok(Looked::Ended(Action::await_change(), "gone"));
+        return Ok((Action::await_change(), "gone"));
     }
     let runtime = ctx.issuer(&object.spec.issuer_ref.name);
     // Nothing new is registered with an issuer that is out of order; whoever has
@@ -146,13 +123,10 @@ async fn look(
         .is_some_and(|s| s.client_id.is_some());
     let usable = runtime.as_ref().filter(|r| registered || !r.refuted);
     let Some((runtime, facts)) = usable.and_then(|r| Some((r, r.facts.clone()?))) else {
-        let line = ctx.lines.of("", Lane::Drift);
-        let _place = match lines::enter(place, line) {
-            Ok(place) => place,
-            Err(line) => return Ok(Looked::MustWait(line)),
+        let Some(_place) = ctx.lines.enter("", Lane::Drift, &object) else {
+            return Ok((Action::requeue(LOOK_AGAIN), "waiting"));
         };
-        let without = without_issuer(&object, runtime.as_deref(), remembered, ctx).await;
-        return without.map(Looked::ended);
+        return without_issuer(&object, runtime.as_deref(), remembered, ctx).await;
     };
 
     let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches
@@ -162,15 +136,13 @@ async fn look(
         .pause
         .filter(|p| p.seen == seen && p.until > ctx.now())
     {
-        let action = Action::requeue(until(ctx.now(), pause.until));
-        return Ok(Looked::Ended(action, "paused"));
+        return Ok((Action::requeue(until(ctx.now(), pause.until)), "paused"));
     }
     let lane = lane(&desired, &observed, ctx.now());
-    let line = ctx.lines.of(&desired.issuer.name, lane);
-    let mut place = match lines::enter(place, line) {
-        Ok(place) => Some(place),
-        Err(line) => return Ok(Looked::MustWait(line)),
-    };
+    let mut place = ctx.lines.enter(&desired.issuer.name, lane, &object);
+    if place.is_none() {
+        return Ok((Action::requeue(LOOK_AGAIN), "waiting"));
+    }
 
     let mut run = Run {
         ctx,
@@ -221,14 +193,7 @@ async fn look(
         }
     }
     let sign_in = runtime.org.origin();
-    let finished = finish(ctx, &object, &desired, observed, remembered, end, sign_in).await;
-    finished.map(Looked::ended)
-}
-
-impl Looked {
-    fn ended((action, label): (Action, &'static str)) -> Self {
-        Self::Ended(action, label)
-    }
+    finish(ctx, &object, &desired, observed, remembered, end, sign_in).await
 }
 
 /// How the loop ended.

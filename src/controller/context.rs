@@ -213,13 +213,21 @@ impl Context {
     /// Waits until the caches are filled: planning on less would take what
     /// exists for missing.
     pub(super) async fn filled(&self) {
-        // Fails only when the sender is gone: then the operator is stopping.
-        let _ = self.filled.clone().wait_for(|filled| *filled).await;
+        self.once_filled().await;
     }
 
-    /// Whether the operator is stopping: nothing new is begun.
-    pub(super) fn is_stopping(&self) -> bool {
-        !*self.filled.borrow()
+    /// Whether they are filled, and the operator is not stopping.
+    pub(super) fn is_filled(&self) -> bool {
+        *self.filled.borrow()
+    }
+
+    /// Turns when they are filled.
+    pub(super) fn once_filled(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut filled = self.filled.clone();
+        async move {
+            // Fails only when the sender is gone: then the operator is stopping.
+            let _ = filled.wait_for(|filled| *filled).await;
+        }
     }
 
     /// Takes what is remembered; one reconcile per account runs at a time.
@@ -246,6 +254,7 @@ impl Context {
     /// The account is gone.
     pub(super) fn forget(&self, account: &AccountRef) {
         lock(&self.memories).remove(&account.uid);
+        self.lines.forget(&account.uid);
         self.backoff.reset(&account.uid);
         self.population.remove(account);
         self.settings.metrics.forget_account(account);

@@ -91,7 +91,6 @@ async fn inner(object: &OktaIssuer, ctx: &Context) -> Result<Action, Error> {
     if !in_use(object, ctx, accounts).await? {
         ctx.issuers.remove(&name);
         ctx.servers.forget(&name);
-        ctx.lines.forget(&name);
         ctx.settings.metrics.forget_issuer(&name);
         return Ok(Action::await_change());
     }

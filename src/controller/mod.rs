@@ -66,6 +66,10 @@ use crate::metrics::Metrics;
 /// silent watch without telling.
 const WATCH_TIMEOUT: u32 = 200;
 
+/// Reconciles of accounts under way at once. `lines` lets far fewer of an issuer's do
+/// anything; this bounds what kube keeps for those that it has begun.
+const AT_ONCE: u16 = 4096;
+
 /// Whether the operator can work.
 #[derive(Clone, Debug)]
 pub struct Readiness(tokio::sync::watch::Receiver<bool>);
@@ -199,15 +203,22 @@ async fn run(
             jumped.forget_instants();
         }
     });
+    let filled_once = stream::once(ctx.once_filled());
     let look_again = stream::select(turns(ctx.issuers.changes()), jumps);
+    let look_again = stream::select(look_again, filled_once);
     let account_run = accounts
-        .with_config(controller::Config::default().debounce(std::time::Duration::ZERO))
+        .with_config(
+            controller::Config::default()
+                .debounce(std::time::Duration::ZERO)
+                .concurrency(AT_ONCE),
+        )
         .owns_stream(owned)
         .watches_stream(labelled, move |namespace| {
             in_namespace(&account_store, &namespace.name_any())
         })
         .watches_stream(
-            ctx.logs.woken().map(|a| Ok(Arc::unwrap_or_clone(a))),
+            stream::select(ctx.logs.woken(), ctx.lines.woken())
+                .map(|a| Ok(Arc::unwrap_or_clone(a))),
             |account| [ObjectRef::from_obj(&account)],
         )
         .reconcile_all_on(look_again)
