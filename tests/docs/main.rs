@@ -319,6 +319,7 @@ fn pages() -> Vec<String> {
     let mut pages = vec!["CONTRIBUTING.md".to_owned(), "README.md".to_owned()];
     for folder in [
         "docs",
+        "docs/benchmarks",
         "docs/guides",
         "docs/neo4j",
         "docs/okta",

@@ -18,6 +18,9 @@ fn core(criterion: &mut Criterion) {
     criterion.bench_function("status: nothing to write", |b| {
         b.iter(|| black_box(&settled).status_differs());
     });
+    criterion.bench_function("cache: packing and unpacking a Secret's metadata", |b| {
+        b.iter(|| black_box(&settled).repacked());
+    });
     let token = Token::new();
     criterion.bench_function("check: a token", |b| b.iter(|| black_box(&token).check()));
 

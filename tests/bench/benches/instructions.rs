@@ -12,6 +12,7 @@ use cases::{Settled, Token, Waiting};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use k8s_openapi::jiff::Timestamp;
 use neo4j_okta_operator::plan::check::Claims;
+use neo4j_okta_operator::plan::secret_meta::Meta;
 use neo4j_okta_operator::plan::step::Next;
 
 #[library_benchmark]
@@ -24,6 +25,12 @@ fn plan(settled: Settled) -> (Next, Settled) {
 #[bench::settled(Settled::new())]
 fn status(settled: Settled) -> (bool, Settled) {
     (black_box(&settled).status_differs(), settled)
+}
+
+#[library_benchmark]
+#[bench::settled(Settled::new())]
+fn repack(settled: Settled) -> (Option<Meta>, Settled) {
+    (black_box(&settled).repacked(), settled)
 }
 
 #[library_benchmark]
@@ -41,5 +48,5 @@ fn reserve(mut waiting: Waiting) -> (Result<(), Timestamp>, Waiting) {
     (black_box(&mut waiting).reserve(), waiting)
 }
 
-library_benchmark_group!(name = core, benchmarks = [plan, status, check, reserve]);
+library_benchmark_group!(name = core, benchmarks = [plan, status, repack, check, reserve]);
 main!(library_benchmark_groups = core);

@@ -17,6 +17,8 @@ use neo4j_okta_operator::okta::budget::{Bucket, Budget, Turn};
 use neo4j_okta_operator::plan;
 use neo4j_okta_operator::plan::check::{self, Claims, Expected};
 use neo4j_okta_operator::plan::lane::Lane;
+use neo4j_okta_operator::plan::packed::Packed;
+use neo4j_okta_operator::plan::secret_meta::{Meta, Slot};
 use neo4j_okta_operator::plan::status::{Outcome, next_status};
 use neo4j_okta_operator::plan::step::Next;
 use serde_json::json;
@@ -57,12 +59,21 @@ impl Settled {
             "it is settled"
         );
         assert!(!settled.status_differs(), "there is nothing to write");
+        assert!(settled.repacked().is_some(), "there is a token");
         settled
     }
 
     /// One step of the planner.
     pub(crate) fn plan(&self) -> Next {
         plan::next(&self.account.desired, &self.account.observed, self.now)
+    }
+
+    /// The metadata of its token Secret, packed for the cache and unpacked.
+    pub(crate) fn repacked(&self) -> Option<Meta> {
+        match &self.account.observed.token {
+            Slot::Ours(meta) => Packed::of(meta).meta(),
+            Slot::Absent | Slot::Foreign | Slot::Predecessor => None,
+        }
     }
 
     /// Whether its status has to be written.
