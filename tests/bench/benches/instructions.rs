@@ -48,5 +48,8 @@ fn reserve(mut waiting: Waiting) -> (Result<(), Timestamp>, Waiting) {
     (black_box(&mut waiting).reserve(), waiting)
 }
 
-library_benchmark_group!(name = core, benchmarks = [plan, status, repack, check, reserve]);
+library_benchmark_group!(
+    name = core,
+    benchmarks = [plan, status, repack, check, reserve]
+);
 main!(library_benchmark_groups = core);

@@ -35,6 +35,9 @@ const MANAGED: &str = "reconcile.external-secrets.io/managed=true";
 /// Between two refreshes of one token: about what the operator does with tokens of
 /// five minutes.
 const INTERVAL_MINUTES: u64 = 3;
+/// With so many objects that they would not be done in that time: for one refresh
+/// that ends before the next begins.
+const LONG_INTERVAL_MINUTES: u64 = 30;
 
 struct Side {
     // Ended before what it talks to.
@@ -147,7 +150,7 @@ impl Side {
         let accounts = self.objects.len();
         let planned = scale.lifetime_minutes.is_some();
         if planned {
-            self.shorten(accounts).await?;
+            self.shorten(accounts, INTERVAL_MINUTES).await?;
             self.program.process().quiet().await?;
         }
         let meter = self.meter().await?;
@@ -160,7 +163,7 @@ impl Side {
             )
             .await?;
         } else {
-            self.shorten(accounts).await?;
+            self.shorten(accounts, LONG_INTERVAL_MINUTES).await?;
             self.program.process().quiet().await?;
         }
         let title = if planned {
@@ -176,9 +179,9 @@ impl Side {
         })
     }
 
-    async fn shorten(&self, accounts: usize) -> Result<()> {
+    async fn shorten(&self, accounts: usize, minutes: u64) -> Result<()> {
         let since = clock::now();
-        self.objects.refresh_every(INTERVAL_MINUTES).await?;
+        self.objects.refresh_every(minutes).await?;
         self.all(
             "all are refreshed",
             || self.changed(since) >= accounts,
