@@ -29,8 +29,8 @@ const FLUSH: Duration = Duration::from_secs(3);
 /// what a thousand accounts want at once is not served sooner on a thousand.
 const REQUESTS_AT_ONCE: usize = 64;
 
-/// That of musl takes half of the operator's CPU time; this one takes as little memory.
-/// docs/benchmarks says what was tried.
+/// With that of musl a refresh takes a third more CPU time, and with those that are
+/// faster the operator takes a third more memory: docs/benchmarks.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
