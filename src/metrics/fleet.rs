@@ -78,8 +78,8 @@ impl Fleet {
             token_fresh: is_true(TOKEN_FRESH),
         };
         let mut objects = lock(&self.objects);
-        for now in &known {
-            self.counts.get_or_create(&now.shown()).inc();
+        for shown in known.iter().map(|known| known.shown()) {
+            self.counts.get_or_create(&shown).inc();
         }
         self.take_back(objects.insert(object.into(), known));
         verdict

@@ -1,8 +1,9 @@
 //! What is urgent overtakes what is plenty.
 
+use kube::api::{Patch, PatchParams};
 use neo4j_okta_operator::api::names::KUBECTL_LAST_APPLIED;
 use okta_emulator::{Fault, FaultKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{World, until};
 
@@ -12,6 +13,13 @@ const MANY: usize = 90;
 const SLOW_MS: u64 = 1500;
 
 const CREATE: (&str, &str) = ("POST", "/api/v1/apps");
+
+/// Changes the account `etl` as somebody would.
+async fn merge(world: &World, change: &Value) {
+    let (params, change) = (PatchParams::default(), Patch::Merge(change));
+    let accounts = world.accounts();
+    accounts.patch("etl", &params, &change).await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspension_does_not_stand_behind_many_registrations() {
@@ -32,14 +40,7 @@ async fn a_suspension_does_not_stand_behind_many_registrations() {
         }
     })
     .await;
-    let change = json!({ "spec": { "suspended": true } });
-    let params = kube::api::PatchParams::default();
-    let change = kube::api::Patch::Merge(&change);
-    world
-        .accounts()
-        .patch("etl", &params, &change)
-        .await
-        .unwrap();
+    merge(&world, &json!({ "spec": { "suspended": true } })).await;
     world.has("etl", "Ready", "False", "Suspended").await;
 
     let asked = world.okta.requests();
@@ -57,13 +58,7 @@ async fn what_kubectl_apply_notes_on_an_account_stays_there() {
     let world = World::new().await;
     let noted = json!({ "metadata": { "annotations": { KUBECTL_LAST_APPLIED: "{}" } } });
     world.account("etl", json!({})).await;
-    let params = kube::api::PatchParams::default();
-    let change = kube::api::Patch::Merge(&noted);
-    world
-        .accounts()
-        .patch("etl", &params, &change)
-        .await
-        .unwrap();
+    merge(&world, &noted).await;
     world.ready("etl").await;
     world.annotate("etl", "neo4j-okta.dev/renew", "now").await;
     until("the renewal is told", async || {
