@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod answers;
+mod applied;
 mod budgets;
 mod collector;
 mod contract;
@@ -20,7 +21,6 @@ mod leader;
 mod leftovers;
 mod lifecycle;
 mod limits;
-mod lines;
 mod namespaces;
 mod neo4j_settings;
 mod network;
