@@ -24,7 +24,7 @@ use crate::plan::desired::{Desired, account_ref};
 use crate::plan::lane::{Lane, lane};
 use crate::plan::observed::Observed;
 use crate::plan::schedule::{self, until};
-use crate::plan::status::{Outcome, next_status};
+use crate::plan::status::{Outcome, next_status, ran_out};
 use crate::plan::step::{Blocked, Next, Place, Step};
 use crate::plan::{self, Wish};
 use crate::telemetry::spans;
@@ -131,16 +131,24 @@ async fn look(
 
     let desired = observe::desired(ctx, &object, runtime, &facts); // pure, on caches
     let mut observed = observe::observed(ctx, &object, &desired, &remembered); // caches
-    let seen = observe::fingerprint(runtime.org.origin(), &desired, &observed);
+    let sign_in = runtime.org.origin();
+    let seen = || observe::fingerprint(sign_in, &desired, &observed);
     if let Some(pause) = remembered
         .pause
-        .filter(|p| p.seen == seen && p.until > ctx.now())
+        .filter(|p| p.until > ctx.now() && p.seen == seen())
     {
         return Ok((Action::requeue(until(ctx.now(), pause.until)), "paused"));
     }
     let lane = lane(&desired, &observed, ctx.now());
     let mut place = ctx.lines.enter(&desired.issuer.name, lane, &object);
     if place.is_none() {
+        // Behind an Okta that hangs a token may run out, and nobody else would say so.
+        if let Some(outcome) = ran_out(object.status.as_ref(), &observed, ctx.now())
+            && let Some(_place) = ctx.lines.enter("", Lane::Drift, &object)
+        {
+            let end = End::InLine(outcome);
+            return finish(ctx, &object, &desired, observed, remembered, end, sign_in).await;
+        }
         return Ok((Action::requeue(LOOK_AGAIN), "waiting"));
     }
 
@@ -192,7 +200,6 @@ async fn look(
             }
         }
     }
-    let sign_in = runtime.org.origin();
     finish(ctx, &object, &desired, observed, remembered, end, sign_in).await
 }
 
@@ -202,12 +209,15 @@ enum End {
     Blocked(Blocked),
     Failed(Step, StepError),
     Unfinished,
+    /// It did not begin.
+    InLine(Outcome),
 }
 
 impl End {
     /// What it means for the next look.
-    fn kind(&self) -> again::End {
+    fn kind(&self, now: Timestamp) -> again::End {
         match self {
+            Self::InLine(_) => again::End::PutOff(schedule::after(now, LOOK_AGAIN)),
             Self::Settled(wake) => again::End::Settled(*wake),
             Self::Blocked(blocked) => again::End::Blocked(blocked.retry),
             Self::Failed(_, StepError::Stale | StepError::Fenced(_)) | Self::Unfinished => {
@@ -246,11 +256,18 @@ async fn finish(
         ctx.issuers.nudge();
         return Ok((Action::await_change(), "deleted"));
     }
-    let again = again(end.kind(), ctx.backoff.failures(uid), uid, &observed, now);
+    let again = again(
+        end.kind(now),
+        ctx.backoff.failures(uid),
+        uid,
+        &observed,
+        now,
+    );
     ctx.backoff.set(uid, again.failures);
     let (outcome, label) = match end {
         End::Settled(_) => (Outcome::Settled, "settled"),
         End::Blocked(blocked) => (Outcome::Blocked(blocked), "blocked"),
+        End::InLine(outcome) => (outcome, "waiting"),
         End::Failed(_, StepError::Stale | StepError::Fenced(_)) | End::Unfinished => {
             // Nothing to say: what is known is out of date.
             remember(ctx, desired, &observed, remembered, Known::OutOfDate);
@@ -298,7 +315,8 @@ async fn finish(
         ctx.settings.metrics.first_token(until(created.0, now));
     }
     report::gauges(ctx, &desired.account, &status);
-    remembered.pause = (!settled).then(|| Pause {
+    // Whoever is in line is called, which is no change.
+    remembered.pause = (!settled && label != "waiting").then(|| Pause {
         until: wake,
         seen: observe::fingerprint(sign_in, desired, &observed),
     });

@@ -32,6 +32,7 @@ mod surroundings;
 mod vault;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::ready;
 use futures::{FutureExt, Stream, StreamExt, stream};
@@ -61,6 +62,7 @@ use secrets::Secrets;
 use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
 use crate::clock::Jump;
 use crate::metrics::Metrics;
+use crate::plan::schedule::{self, GATHER};
 
 /// Below the idle limit of the usual load balancers (240 s), which would cut a
 /// silent watch without telling.
@@ -204,12 +206,12 @@ async fn run(
         }
     });
     let filled_once = stream::once(ctx.once_filled());
-    let look_again = stream::select(turns(ctx.issuers.changes()), jumps);
+    let look_again = stream::select(turns(ctx.issuers.changes(), || GATHER), jumps);
     let look_again = stream::select(look_again, filled_once);
     let account_run = accounts
         .with_config(
             controller::Config::default()
-                .debounce(std::time::Duration::ZERO)
+                .debounce(Duration::ZERO)
                 .concurrency(AT_ONCE),
         )
         .owns_stream(owned)
@@ -227,6 +229,7 @@ async fn run(
         .for_each(consume("account", metrics.clone()));
 
     let issuer_store = stores.issuers.clone();
+    let gathered = stores.accounts.clone();
     let own_namespace = settings.namespace.clone();
     let issuer_run = issuers
         .watches(
@@ -242,7 +245,9 @@ async fn run(
             },
         )
         .reconcile_all_on(stream::select(
-            turns(ctx.issuers.nudges()),
+            turns(ctx.issuers.nudges(), move || {
+                schedule::gather(gathered.len())
+            }),
             settings.clock.jumps().map(drop),
         ))
         .graceful_shutdown_on(shutdown.clone())
@@ -272,15 +277,16 @@ async fn run(
     tokio::join!(account_run, issuer_run, sessions, filled);
 }
 
-/// Turns of a counter as a stream; several in a row are one.
-fn turns(receiver: tokio::sync::watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + 'static {
-    stream::unfold(receiver, |mut receiver| async move {
+/// Turns of a counter as a stream; what follows within `rest` belongs to the same.
+fn turns(
+    receiver: tokio::sync::watch::Receiver<u64>,
+    rest: impl Fn() -> Duration + Send + 'static,
+) -> impl Stream<Item = ()> + Send + 'static {
+    stream::unfold((receiver, rest), |(mut receiver, rest)| async move {
         receiver.changed().await.ok()?;
-        // What follows at once belongs to the same turn: one policy is written
-        // for many accounts.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(rest()).await;
         receiver.borrow_and_update();
-        Some(((), receiver))
+        Some(((), (receiver, rest)))
     })
 }
 

@@ -34,6 +34,23 @@ pub const TENANT_MINT_BURST: u32 = 3;
 /// A tenant, or a broken Okta, causes one new set of credentials an hour.
 pub const TENANT_CREDENTIALS_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// How long what wakes an issuer's accounts, or an issuer, is gathered …
+pub const GATHER: Duration = Duration::from_millis(100);
+/// … and how much longer an issuer gathers for each account there is.
+const GATHER_PER_ACCOUNT: Duration = Duration::from_micros(50);
+/// … at most.
+const GATHER_CAP: Duration = Duration::from_secs(1);
+
+/// How long an issuer gathers who comes and goes before it writes its access policy,
+/// with so many accounts. It reads, compares and writes all of its clients each time:
+/// were the pause always the same, registering N would cost N².
+#[must_use]
+pub fn gather(accounts: usize) -> Duration {
+    let accounts = u32::try_from(accounts).unwrap_or(u32::MAX);
+    let more = GATHER_PER_ACCOUNT.saturating_mul(accounts);
+    GATHER.saturating_add(more).min(GATHER_CAP)
+}
+
 /// `at + duration`, at most the end of time.
 #[must_use]
 pub fn after(at: Timestamp, duration: Duration) -> Timestamp {

@@ -78,3 +78,11 @@ fn the_end_of_time_is_no_panic() {
     let life = TokenLife::new(Timestamp::MAX, Duration::MAX, "u");
     assert_eq!(life.expires_at, Timestamp::MAX);
 }
+
+#[test]
+fn an_issuer_gathers_for_longer_the_more_accounts_there_are() {
+    assert_eq!(gather(0), GATHER);
+    assert!(gather(1000) < 2 * GATHER, "one account is not kept waiting");
+    assert!(gather(10_000) > 5 * GATHER);
+    assert_eq!(gather(usize::MAX), Duration::from_secs(1));
+}

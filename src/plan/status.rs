@@ -2,7 +2,7 @@
 //! that a condition keeps its time while nothing turns, and written at most
 //! once, if it differs. Holds no secret and no "last checked at".
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use super::condition_list::Conditions;
@@ -85,6 +85,22 @@ pub const fn stops(reason: Reason) -> bool {
             | Reason::NotOurs
             | Reason::Deleting
     )
+}
+
+/// What to say of an account that is still in line when its token runs out. `None`
+/// when there is nothing to say, or when it is said.
+#[must_use]
+pub fn ran_out(old: Option<&Status>, observed: &Observed, now: Timestamp) -> Option<Outcome> {
+    let dead = |token: TokenFacts| token.life.expires_at <= now;
+    let ready = |c: &Condition| c.type_ == READY && c.status == "True";
+    (old?.conditions.iter().any(ready) && observed.token_facts().is_some_and(dead)).then(|| {
+        Outcome::Failed {
+            reason: Reason::TokenExpired,
+            message: "requests of other accounts to Okta have not ended, and this one waits \
+                      for its turn"
+                .to_owned(),
+        }
+    })
 }
 
 /// The status after a reconcile.

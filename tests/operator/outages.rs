@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use neo4j_okta_operator::api::Neo4jServiceAccount;
 use okta_emulator::{Fault, FaultKind};
 use serde_json::json;
@@ -58,6 +58,37 @@ async fn an_outage_within_the_promise_is_invisible_and_beyond_it_the_account_say
     world.pass(5 * MINUTE);
     world.ready("etl").await;
     world.claims("etl").await;
+}
+
+/// More accounts than are worked on at once: those that never get to ask Okta say
+/// that their token ran out as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_in_line_while_okta_hangs_says_so_at_expiry() {
+    let world = World::new().await;
+    let names: Vec<_> = (0..40).map(|n| format!("etl-{n}")).collect();
+    for name in &names {
+        world.account(name, json!({})).await;
+    }
+    for name in &names {
+        world.ready(name).await;
+    }
+    let hangs = Fault::new(FaultKind::Latency(300_000));
+    world
+        .okta
+        .inject(hangs.on("POST", "/oauth2/{authServerId}/v1/token"));
+    world.pass(61 * MINUTE);
+    until("all in line", async || {
+        let accounts = world.accounts().list(&ListParams::default()).await.unwrap();
+        let expired = |a: &&Neo4jServiceAccount| {
+            condition(a, "Ready") == Some(("False".to_owned(), "TokenExpired".to_owned()))
+                && message(a, "Ready").contains("waits for its turn")
+        };
+        match accounts.iter().filter(expired).count() {
+            8 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
