@@ -116,7 +116,10 @@ impl Report<'_> {
             return Ok(());
         }
         let mut results = Results::read(&self.options.output)?;
-        results.add(self.run(kubernetes, scenarios));
+        results.add(
+            self.run(kubernetes, scenarios),
+            !self.options.only.is_empty(),
+        );
         results.write(&self.options.output)
     }
 

@@ -8,8 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
-use testbed::{Child, ControlPlane, OPERATOR_NAMESPACE, free_port};
+use testbed::{Child, ControlPlane, NO_PROXIES, OPERATOR_NAMESPACE, executable, free_port};
 use tokio::process::Command;
 
 use crate::clock;
@@ -21,16 +20,6 @@ const STARTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// As the chart's, but for its log, which costs what its reader makes of it.
 pub(crate) const FLAGS: [&str; 3] = ["run", "--log", "warn"];
-
-/// A proxy has no business between programs of one machine.
-pub(crate) const NO_PROXIES: [(&str, &str); 6] = [
-    ("HTTP_PROXY", ""),
-    ("HTTPS_PROXY", ""),
-    ("ALL_PROXY", ""),
-    ("http_proxy", ""),
-    ("https_proxy", ""),
-    ("all_proxy", ""),
-];
 
 /// Builds it; cargo shows its progress on standard error.
 pub(crate) async fn build() -> Result<PathBuf> {
@@ -47,17 +36,8 @@ pub(crate) async fn build() -> Result<PathBuf> {
         .await
         .context("cargo cannot be run")?;
     ensure!(output.status.success(), "the operator cannot be built");
-    executable(&String::from_utf8_lossy(&output.stdout))
+    executable(&String::from_utf8_lossy(&output.stdout), NAME)
         .context("cargo did not say where it put the operator")
-}
-
-/// The path of the operator in cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == NAME)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 /// A running operator.
@@ -129,21 +109,5 @@ impl Operator {
         let exit = self.child.terminate(Duration::from_secs(30)).await;
         ensure!(exit.success(), "the operator did not stop in order: {exit}");
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cargo_tells_where_the_operator_is() {
-        let messages = concat!(
-            r#"{"target":{"name":"kube"},"executable":null}"#,
-            "\n",
-            r#"{"target":{"name":"neo4j-okta-operator"},"executable":"/t/x"}"#,
-        );
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/x")));
-        assert_eq!(executable(""), None);
     }
 }

@@ -50,13 +50,31 @@ impl Results {
         serde_json::from_str(&text).with_context(|| path.display().to_string())
     }
 
-    /// Takes the place of what the same program did with as many accounts.
-    pub(crate) fn add(&mut self, run: Run) {
+    /// Takes the place of what the same program did with as many accounts; where
+    /// `run` is only a `part`, that of the same scenarios.
+    pub(crate) fn add(&mut self, mut run: Run, part: bool) {
         let same = |other: &Run| {
             (&other.program, &other.flags, other.accounts)
                 == (&run.program, &run.flags, run.accounts)
         };
-        self.runs.retain(|other| !same(other));
+        let before = self
+            .runs
+            .iter()
+            .position(same)
+            .map(|at| self.runs.remove(at));
+        if let Some(before) = before.filter(|_| part) {
+            let mut scenarios = before.scenarios;
+            for new in run.scenarios {
+                match scenarios
+                    .iter_mut()
+                    .find(|one| one.scenario == new.scenario)
+                {
+                    Some(old) => *old = new,
+                    None => scenarios.push(new),
+                }
+            }
+            run.scenarios = scenarios;
+        }
         self.runs.push(run);
         // Stable: programs stay in the order in which they came.
         self.runs.sort_by_key(|run| run.accounts);
@@ -92,10 +110,43 @@ mod tests {
         };
         let mut results = Results::default();
         for one in [run("a", 1000, ""), run("b", 100, ""), run("a", 100, "old")] {
-            results.add(one);
+            results.add(one, false);
         }
-        results.add(run("a", 100, "new"));
+        results.add(run("a", 100, "new"), false);
         let expected = [run("b", 100, ""), run("a", 100, "new"), run("a", 1000, "")];
         assert_eq!(results.runs, expected);
+    }
+
+    #[test]
+    fn a_part_of_a_run_takes_the_place_of_the_same_scenarios() {
+        let run = |scenarios: &[(&str, u64)]| {
+            let measured = |(scenario, operations): &(&str, u64)| Measured {
+                scenario: (*scenario).to_owned(),
+                operations: *operations,
+                ..Measured::default()
+            };
+            Run {
+                scenarios: scenarios.iter().map(measured).collect(),
+                ..Run::default()
+            }
+        };
+        let mut results = Results::default();
+        results.add(
+            run(&[("registration", 1), ("idle", 1), ("refresh", 1)]),
+            false,
+        );
+        results.add(
+            run(&[("registration", 2), ("refresh", 2), ("budget", 2)]),
+            true,
+        );
+        let expected = [
+            ("registration", 2),
+            ("idle", 1),
+            ("refresh", 2),
+            ("budget", 2),
+        ];
+        assert_eq!(results.runs, [run(&expected)]);
+        results.add(run(&[("idle", 3)]), false);
+        assert_eq!(results.runs, [run(&[("idle", 3)])]);
     }
 }

@@ -19,6 +19,7 @@
 mod apply;
 mod audit;
 mod binaries;
+mod built;
 mod child;
 mod component;
 mod components;
@@ -38,6 +39,7 @@ mod tools;
 
 pub use apply::{crds_served as wait_until_served, yaml as apply_yaml};
 pub use audit::AuditEvent;
+pub use built::{NO_PROXIES, executable};
 pub use child::{Child, Exit};
 pub use control_plane::{ControlPlane, OPERATOR_NAMESPACE, OPERATOR_USER};
 pub use error::Error;

@@ -32,11 +32,7 @@ pub(crate) const REMARK: &str = "It refreshes, and nothing else: clients are reg
     beforehand, and it rotates and revokes nothing.";
 
 const MANAGED: &str = "reconcile.external-secrets.io/managed=true";
-/// Between two refreshes of one token: about what the operator does with tokens of
-/// five minutes.
-const INTERVAL_MINUTES: u64 = 3;
-/// With so many objects that they would not be done in that time: for one refresh
-/// that ends before the next begins.
+/// For one refresh that ends before the next begins.
 const LONG_INTERVAL_MINUTES: u64 = 30;
 
 struct Side {
@@ -148,13 +144,13 @@ impl Side {
     /// As planned, after the interval was shortened, which by itself refreshes all.
     async fn refresh(&self, scale: &Scale) -> Result<Measured> {
         let accounts = self.objects.len();
-        let planned = scale.lifetime_minutes.is_some();
-        if planned {
-            self.shorten(accounts, INTERVAL_MINUTES).await?;
+        let interval = scale.lifetime_minutes.map(interval);
+        if let Some(interval) = interval {
+            self.shorten(accounts, interval).await?;
             self.program.process().quiet().await?;
         }
         let meter = self.meter().await?;
-        if planned {
+        if interval.is_some() {
             let since = clock::now();
             self.all(
                 "all are refreshed",
@@ -166,11 +162,10 @@ impl Side {
             self.shorten(accounts, LONG_INTERVAL_MINUTES).await?;
             self.program.process().quiet().await?;
         }
-        let title = if planned {
-            format!("refresh of each as planned, refreshInterval {INTERVAL_MINUTES}m")
-        } else {
-            "refresh of all at once (refreshInterval changed)".to_owned()
-        };
+        let title = interval.map_or_else(
+            || "refresh of all at once (refreshInterval changed)".to_owned(),
+            |interval| format!("refresh of each as planned, refreshInterval {interval}m"),
+        );
         let measured = meter.stop("refresh", &title, accounts).await?;
         let operations = measured.token_requests();
         Ok(Measured {
@@ -198,6 +193,12 @@ impl Side {
         let each = Duration::from_millis(500) * u32::try_from(accounts).unwrap_or(u32::MAX);
         clock::until(what, Duration::from_secs(600) + each, async || Ok(done())).await
     }
+}
+
+/// Between two refreshes of one token, for what the operator does with tokens of that
+/// life: it replaces them after about two thirds.
+fn interval(lifetime_minutes: u64) -> u64 {
+    lifetime_minutes * 2 / 3
 }
 
 /// It has the administrator's rights, as we have, and another name.

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testbed::{Child, ControlPlane, free_port};
+use testbed::{Child, ControlPlane, NO_PROXIES, free_port};
 use tokio::process::Command;
 
-use crate::operator::NO_PROXIES;
 use crate::process::Process;
 
 pub(super) const NAME: &str = "external-secrets";

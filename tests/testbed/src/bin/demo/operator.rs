@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::Value;
-use testbed::{Child, Exit, free_port};
+use testbed::{Child, Exit, NO_PROXIES, executable, free_port};
 use tokio::process::Command;
 
 use crate::cluster::Cluster;
@@ -15,16 +14,6 @@ use crate::screen::{Screen, Stopwatch};
 const NAME: &str = "neo4j-okta-operator";
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const LAST_WORDS: usize = 15;
-
-/// A proxy has no business between programs of one machine.
-const PROXIES: [&str; 6] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-];
 
 /// Builds the operator; cargo shows its progress on standard error.
 pub(crate) async fn build(screen: &Screen) -> Result<PathBuf, Failure> {
@@ -52,20 +41,11 @@ pub(crate) async fn build(screen: &Screen) -> Result<PathBuf, Failure> {
         ));
     }
     let said = String::from_utf8_lossy(&output.stdout);
-    let binary = executable(&said)
+    let binary = executable(&said, NAME)
         .ok_or_else(|| Failure::new("cargo did not say where it put the operator"))?;
     let seconds = watch.elapsed().as_secs();
     screen.ready("operator", &format!("built in {seconds} s"));
     Ok(binary)
-}
-
-/// The path of the operator in cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == NAME)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 /// The running operator.
@@ -100,7 +80,7 @@ impl Operator {
         if cluster.is_the_readers() {
             env.extend(["NO_PROXY", "no_proxy"].map(|name| (name, without_loopback(name))));
         } else {
-            env.extend(PROXIES.map(|name| (name, String::new())));
+            env.extend(NO_PROXIES.map(|(name, none)| (name, none.to_owned())));
         }
         let log = cluster.folder().join("operator.log");
         let child = Child::spawn(binary, arguments, env, &log)
@@ -141,21 +121,4 @@ fn without_loopback(name: &str) -> String {
     let theirs = std::env::var(name).unwrap_or_default();
     let all = ["127.0.0.1", "localhost", &theirs];
     all.join(",").trim_end_matches(',').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cargo_tells_where_the_operator_is() {
-        let messages = concat!(
-            r#"{"reason":"compiler-artifact","target":{"name":"kube"},"executable":null}"#,
-            "\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"neo4j-okta-operator"},"executable":"/t/x"}"#,
-            "\nnoise\n",
-        );
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/x")));
-        assert_eq!(executable(""), None);
-    }
 }
