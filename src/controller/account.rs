@@ -137,6 +137,7 @@ async fn look(
         .pause
         .filter(|p| p.until > ctx.now() && p.seen == seen())
     {
+        observe::share(ctx, &object, &desired);
         return Ok((Action::requeue(until(ctx.now(), pause.until)), "paused"));
     }
     let lane = lane(&desired, &observed, ctx.now());
@@ -149,6 +150,7 @@ async fn look(
             let end = End::InLine(outcome);
             return finish(ctx, &object, &desired, observed, remembered, end, sign_in).await;
         }
+        observe::share(ctx, &object, &desired);
         return Ok((Action::requeue(LOOK_AGAIN), "waiting"));
     }
 

@@ -243,6 +243,13 @@ impl Context {
         lock(&self.memories).insert(uid.to_owned(), Box::new(what));
     }
 
+    /// Changes what is remembered, if anything is.
+    pub(super) fn amend(&self, uid: &str, change: impl FnOnce(&mut Remembered)) {
+        if let Some(remembered) = lock(&self.memories).get_mut(uid) {
+            change(remembered);
+        }
+    }
+
     /// The clock jumped: instants that were noted before hold no more.
     pub(super) fn forget_instants(&self) {
         for remembered in lock(&self.memories).values_mut() {

@@ -94,6 +94,23 @@ pub(super) fn kept(
     Some(known.unwrap_or_else(|| Arc::new(Packed::of(meta))))
 }
 
+/// Nothing is done with the account, perhaps for long: what the caches have by now is
+/// not kept twice meanwhile.
+pub(super) fn share(ctx: &Context, object: &Arc<Neo4jServiceAccount>, desired: &Desired) {
+    ctx.amend(&desired.account.uid, |remembered| {
+        remembered.object = Some(object.clone());
+        let (credentials, token) = (&mut remembered.credentials, &mut remembered.token);
+        for (spec, own) in [(&desired.credentials, credentials), (&desired.token, token)] {
+            if let Some(own) = own
+                && let Some(cached) = ctx.stores.secrets.get(&spec.namespace, &spec.name)
+                && cached.version() == own.version()
+            {
+                *own = cached;
+            }
+        }
+    });
+}
+
 /// What the account wants, given what its issuer has found out.
 pub(super) fn desired(
     ctx: &Context,
