@@ -1,4 +1,4 @@
-//! How many instructions the pure core takes, which is the same on each run:
+//! How many instructions the pure core takes, the same on each run within thousandths:
 //! `cargo bench --package bench --bench instructions`, with Valgrind and
 //! `cargo install gungraun-runner --version 0.20.0`.
 
