@@ -82,20 +82,42 @@ impl Results {
 
     /// Writes the results, the tables and the picture.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        let put = |name: &str, text: String| {
-            let path = folder.join(name);
-            std::fs::write(&path, text).with_context(|| path.display().to_string())
-        };
         std::fs::create_dir_all(folder)?;
-        put("results.json", serde_json::to_string_pretty(self)? + "\n")?;
-        put("results.md", table::page(self))?;
-        put("results.svg", picture::svg(self)?)
+        let json = ("results.json", serde_json::to_string_pretty(self)? + "\n");
+        for (name, text) in [json].into_iter().chain(self.shown()?) {
+            let path = folder.join(name);
+            std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// What people look at, by the names of the files.
+    fn shown(&self) -> Result<[(&'static str, String); 2]> {
+        let picture = picture::svg(self)?;
+        Ok([("results.md", table::page(self)), ("results.svg", picture)])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tables_and_the_picture_are_those_of_the_results() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks");
+        let results = Results::read(&folder).unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            results.write(&folder).unwrap();
+        }
+        for (name, text) in results.shown().unwrap() {
+            let kept = std::fs::read_to_string(folder.join(name)).unwrap();
+            let same = kept == text;
+            assert!(
+                same,
+                "docs/benchmarks/{name}: run BLESS=1 cargo test --package bench"
+            );
+        }
+    }
 
     #[test]
     fn a_run_takes_the_place_of_the_one_before() {
