@@ -130,6 +130,10 @@ async fn a_leader_frozen_past_its_lease_does_nothing_more_when_it_wakes() {
     world.one_after_the_other(&["one", "two"]);
 }
 
+/// So many registrations go through at once before Okta has told a new leader its
+/// limits; others are put off for up to a minute, which is not what is tested.
+const BEFORE_TOLD: usize = 6;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_cut_off_from_the_api_server_drops_its_work_before_another_begins() {
     let world = world().await;
@@ -146,7 +150,7 @@ async fn a_leader_that_is_cut_off_from_the_api_server_drops_its_work_before_anot
     world
         .okta
         .inject(Fault::new(FaultKind::Latency(1_000)).on("POST", "/api/v1/apps"));
-    for i in 0..20 {
+    for i in 0..BEFORE_TOLD {
         world.account(&format!("etl-{i}"), json!({})).await;
     }
     until("staged", async || {
@@ -161,11 +165,15 @@ async fn a_leader_that_is_cut_off_from_the_api_server_drops_its_work_before_anot
     assert_eq!(exit.code, LEASE_LOST, "{}", one.said());
     assert_eq!(world.successor("one").await, "two");
     world.okta.clear_faults();
-    for i in 0..20 {
+    for i in 0..BEFORE_TOLD {
         world.ready(&format!("etl-{i}")).await;
     }
     world.one_after_the_other(&["one", "two"]);
-    assert_eq!(world.okta.admin().apps().len(), 21, "one app for each");
+    assert_eq!(
+        world.okta.admin().apps().len(),
+        BEFORE_TOLD + 1,
+        "one app for each"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
