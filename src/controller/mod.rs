@@ -30,6 +30,7 @@ mod step;
 mod stranded;
 mod surroundings;
 mod vault;
+mod watches;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, watcher};
+use kube::runtime::watcher;
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, Resource, ResourceExt};
 
@@ -58,15 +59,12 @@ pub(crate) use vault::{Held, live_credentials};
 use context::{Context, Stores};
 use events::Events;
 use secrets::Secrets;
+use watches::{EachByItself, config, watch};
 
 use crate::api::{Neo4jServiceAccount, OktaIssuer, names as n};
 use crate::clock::Jump;
 use crate::metrics::Metrics;
 use crate::plan::schedule::{self, GATHER};
-
-/// Below the idle limit of the usual load balancers (240 s), which would cut a
-/// silent watch without telling.
-const WATCH_TIMEOUT: u32 = 200;
 
 /// Reconciles of accounts under way at once. `lines` lets far fewer of an issuer's do
 /// anything; this bounds what kube keeps for those that it has begun.
@@ -146,12 +144,6 @@ impl Operator {
     }
 }
 
-fn config() -> watcher::Config {
-    watcher::Config::default()
-        .timeout(WATCH_TIMEOUT)
-        .any_semantic()
-}
-
 async fn run(
     client: Client,
     settings: Settings,
@@ -162,15 +154,19 @@ async fn run(
     let (secrets, owned) = Secrets::watch(&client, &settings.watched());
     let (namespaces, namespaces_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     let (account_store, accounts_writer) = reflector::store::<Neo4jServiceAccount>();
-    let applied = watcher(Api::<Neo4jServiceAccount>::all(client.clone()), config())
+    let (issuer_store, issuers_writer) = reflector::store::<OktaIssuer>();
+    let applied = watch(Api::<Neo4jServiceAccount>::all(client.clone()), config())
         .modify(status::prune)
         .reflect(accounts_writer)
         .applied_objects();
     let accounts = Controller::for_stream(applied, account_store.clone());
-    let issuers = Controller::new(Api::<OktaIssuer>::all(client.clone()), config());
+    let applied = watch(Api::<OktaIssuer>::all(client.clone()), config())
+        .reflect(issuers_writer)
+        .applied_objects();
+    let issuers = Controller::for_stream(applied, issuer_store.clone());
     let stores = Stores {
         accounts: account_store.clone(),
-        issuers: issuers.store(),
+        issuers: issuer_store.clone(),
         secrets,
         namespaces,
     };
@@ -189,11 +185,10 @@ async fn run(
         events,
     ));
 
-    let labelled = watcher(
+    let labelled = watch(
         Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
         config(),
     )
-    .default_backoff()
     .modify(|namespace| namespace.metadata.managed_fields = None)
     .reflect(namespaces_writer)
     .touched_objects()
@@ -214,6 +209,7 @@ async fn run(
                 .debounce(Duration::ZERO)
                 .concurrency(AT_ONCE),
         )
+        .trigger_backoff(EachByItself)
         .owns_stream(owned)
         .watches_stream(labelled, move |namespace| {
             in_namespace(&account_store, &namespace.name_any())
@@ -228,22 +224,22 @@ async fn run(
         .run(account::reconcile, account::error_policy, ctx.clone())
         .for_each(consume("account", metrics.clone()));
 
-    let issuer_store = stores.issuers.clone();
     let gathered = stores.accounts.clone();
-    let own_namespace = settings.namespace.clone();
+    let own_secrets = watch(
+        Api::<PartialObjectMeta<Secret>>::namespaced(client, &settings.namespace),
+        config(),
+    )
+    .touched_objects();
     let issuer_run = issuers
-        .watches(
-            Api::<PartialObjectMeta<Secret>>::namespaced(client, &own_namespace),
-            config(),
-            move |secret| {
-                let name = secret.name_any();
-                issuer_store
-                    .state_filter(|issuer| signin::refers_to(&issuer.spec, &name))
-                    .into_iter()
-                    .map(|issuer| ObjectRef::from_obj(issuer.as_ref()))
-                    .collect::<Vec<_>>()
-            },
-        )
+        .trigger_backoff(EachByItself)
+        .watches_stream(own_secrets, move |secret| {
+            let name = secret.name_any();
+            issuer_store
+                .state_filter(|issuer| signin::refers_to(&issuer.spec, &name))
+                .into_iter()
+                .map(|issuer| ObjectRef::from_obj(issuer.as_ref()))
+                .collect::<Vec<_>>()
+        })
         .reconcile_all_on(stream::select(
             turns(ctx.issuers.nudges(), move || {
                 schedule::gather(gathered.len())

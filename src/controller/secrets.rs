@@ -13,11 +13,11 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 
-use super::config;
+use super::watches::{self, config};
 use crate::api::names as n;
 use crate::plan::packed::{Packed, number};
 use crate::plan::secret_meta::read;
@@ -61,8 +61,7 @@ impl Secrets {
                 Some(namespace) => Api::namespaced(client.clone(), namespace),
             };
             let ours = config().labels(&format!("{}={}", n::LABEL_MANAGED_BY, n::OPERATOR));
-            watcher(api, ours)
-                .default_backoff()
+            watches::watch(api, ours)
                 .inspect_ok(move |event| all.0[index].take(event))
                 .touched_objects()
                 .boxed()

@@ -136,7 +136,7 @@ impl ControlPlane {
     }
 
     /// Starts the API server again, at the same address and with the same
-    /// credentials, and waits until it is ready.
+    /// credentials, and waits until it is ready; the controller manager anew.
     ///
     /// # Errors
     ///
@@ -144,7 +144,11 @@ impl ControlPlane {
     pub async fn start_apiserver(&self) -> Result<(), Error> {
         let mut apiserver = self.apiserver.lock().await;
         apiserver.start_again(&self.folder)?;
-        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await
+        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await?;
+        self.controller_manager
+            .lock()
+            .await
+            .start_again(&self.folder)
     }
 
     /// Ends etcd by SIGKILL. The API server goes on, and answers with errors.
@@ -153,7 +157,7 @@ impl ControlPlane {
     }
 
     /// Starts etcd again on its data, and waits until it and the API server are
-    /// ready.
+    /// ready; the controller manager anew.
     ///
     /// # Errors
     ///
@@ -164,7 +168,11 @@ impl ControlPlane {
         let port = self.etcd_port;
         ready(&mut etcd.child, || net::answers_200(port, "/readyz")).await?;
         let mut apiserver = self.apiserver.lock().await;
-        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await
+        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await?;
+        self.controller_manager
+            .lock()
+            .await
+            .start_again(&self.folder)
     }
 
     /// Forgets what the API server has answered so far, for tests that go on for

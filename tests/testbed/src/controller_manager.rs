@@ -40,9 +40,16 @@ impl ControllerManager {
         self.crds
             .extend(names.iter().map(|name| (*name).to_owned()));
         if self.crds.len() > before {
-            self.child.kill_now();
-            self.child = run(folder, &self.binary, self.arguments.clone())?;
+            self.start_again(folder)?;
         }
+        Ok(())
+    }
+
+    /// Starts it anew. After an outage, too: it would look at what it missed only
+    /// when its own watches have waited long enough, up to a minute each.
+    pub(crate) fn start_again(&mut self, folder: &Folder) -> Result<(), Error> {
+        self.child.kill_now();
+        self.child = run(folder, &self.binary, self.arguments.clone())?;
         Ok(())
     }
 }
