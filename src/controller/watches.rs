@@ -3,7 +3,8 @@
 //! watches that work and the operator's own wake-ups with it. And none waits for
 //! long: each start of an API server costs a watch several failures in a row (no
 //! connection, no permission yet, a version too old), after which kube's own pace
-//! would leave the operator blind for up to a minute, and nobody revoked.
+//! would leave the operator blind for up to a minute, and nobody revoked. None of
+//! them ever gives up.
 
 use std::fmt::Debug;
 use std::time::Duration;

@@ -146,7 +146,7 @@ async fn a_leader_that_is_cut_off_from_the_api_server_drops_its_work_before_anot
     let _two = Replica::start(&world, "two", &SHORT).await;
     world.account("etl", json!({})).await;
     world.ready("etl").await;
-    // So that there is work under way at any moment.
+    // So that there is work under way when it is cut off.
     world
         .okta
         .inject(Fault::new(FaultKind::Latency(1_000)).on("POST", "/api/v1/apps"));

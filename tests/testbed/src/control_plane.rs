@@ -144,11 +144,7 @@ impl ControlPlane {
     pub async fn start_apiserver(&self) -> Result<(), Error> {
         let mut apiserver = self.apiserver.lock().await;
         apiserver.start_again(&self.folder)?;
-        ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await?;
-        self.controller_manager
-            .lock()
-            .await
-            .start_again(&self.folder)
+        self.serves_again(&mut apiserver).await
     }
 
     /// Ends etcd by SIGKILL. The API server goes on, and answers with errors.
@@ -168,11 +164,13 @@ impl ControlPlane {
         let port = self.etcd_port;
         ready(&mut etcd.child, || net::answers_200(port, "/readyz")).await?;
         let mut apiserver = self.apiserver.lock().await;
+        self.serves_again(&mut apiserver).await
+    }
+
+    async fn serves_again(&self, apiserver: &mut Component) -> Result<(), Error> {
         ready(&mut apiserver.child, || is_ready(&self.kubeconfig)).await?;
-        self.controller_manager
-            .lock()
-            .await
-            .start_again(&self.folder)
+        let mut controller_manager = self.controller_manager.lock().await;
+        controller_manager.start_again(&self.folder)
     }
 
     /// Forgets what the API server has answered so far, for tests that go on for
